@@ -1,0 +1,3 @@
+"""Sealock: CI that forgets your code."""
+
+__version__ = "0.1.0"

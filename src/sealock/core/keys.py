@@ -1,0 +1,55 @@
+"""A project's key: made and sealed at once, opened for one build, into an agent, for the fetch only."""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from sealock.core.project import Project, SealedKey
+from sealock.core.secret import Secret
+
+
+@dataclass
+class OpenKey:
+    """An agent outside the guest that holds one key. Times are seconds since 1970.
+
+    socket: the agent's Unix socket on this host. removed_at is set when the block is left: the key was
+    removed and the agent's process has ended by then.
+    """
+
+    socket: Path
+    opened_at: float
+    removed_at: float | None = None
+
+
+class Sealer(Protocol):
+    """Makes keys that are sealed from their first moment. It cannot open any."""
+
+    def new_key(self, project_id: str, version: int, comment: str) -> tuple[str, SealedKey]:
+        """A new Ed25519 pair: the public half as one OpenSSH line, the private half sealed."""
+        ...
+
+
+class Opener(Protocol):
+    """Opens sealed keys."""
+
+    def open_key(self, project: Project) -> Secret:
+        """The private key as OpenSSH text. The caller forgets it as soon as it is handed on.
+
+        PermanentError if it cannot be opened: another key-encryption key, an altered or moved record.
+        """
+        ...
+
+
+class Agents(Protocol):
+    """Starts agents outside the guest."""
+
+    def agent(
+        self, private_key: Secret, *, host: str, host_keys: tuple[str, ...], lifetime: float
+    ) -> AbstractAsyncContextManager[OpenKey]:
+        """An agent of its own for this key, which it will use only towards `host` as proved by
+        `host_keys`, for at most `lifetime` seconds. Leaving the block removes the key and ends the
+        agent. `private_key` is forgotten once the agent has it."""
+        ...

@@ -1,0 +1,57 @@
+"""A plan: what a build will do, as data without code.
+
+Made from the pipeline configuration before anything starts; its digest stands in the receipt, so the
+plan that ran can be compared with the file it came from.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+
+from sealock.core.machine import NetworkPolicy
+
+
+@dataclass(frozen=True)
+class Step:
+    """Commands that share one shell. kind: `setup` or `test`."""
+
+    kind: str
+    name: str
+    commands: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Timeouts:
+    """In seconds. silence: longest time without output; total: longest time for all steps."""
+
+    silence: float = 600.0
+    total: float = 3600.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything a build's machine needs to be told.
+
+    pipelines: names of the test pipelines that will run, one after the other. depth: commits to fetch,
+    0 for the whole history. environment: not secret, given to every step.
+    """
+
+    image: str
+    steps: tuple[Step, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    timeouts: Timeouts = Timeouts()
+    memory_mib: int = 1024
+    cpus: int = 1
+    disk_mib: int = 768
+    network: NetworkPolicy = NetworkPolicy.INTERNET
+    depth: int = 50
+    submodules: bool = True
+
+    @property
+    def digest(self) -> str:
+        """`sha256:…` over the plan's canonical JSON (sorted keys, no spaces, UTF-8)."""
+        text = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return "sha256:" + hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,70 @@
+"""A project: a repository we build, with an SSH key of its own from its first moment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from sealock.core.source import GitAddress
+
+
+@dataclass(frozen=True)
+class SealedKey:
+    """A private key nobody can read without the key-encryption key.
+
+    version counts up with each reset. ciphertext, wrapped_key and their nonces are Base64 text;
+    `keeper.seal` says how they are made.
+    """
+
+    version: int
+    algorithm: str
+    kek_id: str
+    wrapped_key_nonce: str
+    wrapped_key: str
+    nonce: str
+    ciphertext: str
+
+
+@dataclass(frozen=True)
+class Project:
+    """id: random, 128 bits, hexadecimal. name: `[a-z0-9][a-z0-9._-]{0,62}`, unique.
+
+    public_key: one OpenSSH line, to be installed as a deploy key. host_keys: the Git server's keys, as
+    `algorithm base64` lines, pinned when the project was made. created_at: seconds since 1970.
+    """
+
+    id: str
+    name: str
+    address: GitAddress
+    host_keys: tuple[str, ...]
+    public_key: str
+    sealed_key: SealedKey
+    created_at: float
+
+
+class Projects(Protocol):
+    """Where projects are kept."""
+
+    def add(self, project: Project) -> None:
+        """Keep a new project. UsageError if its name or address is taken."""
+        ...
+
+    def replace(self, project: Project) -> None:
+        """Keep a changed project (same id). UsageError if it is not there."""
+        ...
+
+    def get(self, name: str) -> Project:
+        """The project of that name. UsageError, naming near matches, if there is none."""
+        ...
+
+    def for_address(self, address: GitAddress) -> Project | None:
+        """The project that builds this repository, if there is one."""
+        ...
+
+    def all(self) -> list[Project]:
+        """Every project, by name."""
+        ...
+
+    def remove(self, name: str) -> None:
+        """Forget the project and its sealed key."""
+        ...
