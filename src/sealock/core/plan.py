@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from typing import Protocol
 
 from sealock.core.machine import NetworkPolicy
 
@@ -55,3 +56,22 @@ class Plan:
         """`sha256:…` over the plan's canonical JSON (sorted keys, no spaces, UTF-8)."""
         text = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+
+
+class PlanReader(Protocol):
+    """Makes a plan of a pipeline configuration."""
+
+    def __call__(
+        self,
+        text: bytes | None,
+        *,
+        file: str = "sealock.yml",
+        pipelines: Sequence[str] = (),
+        image: str | None = None,
+    ) -> Plan:
+        """The plan that a configuration file's bytes describe; text None: there is no such file.
+
+        file: its name, for error messages. pipelines: which to run, none named means all. image: used
+        instead of the file's own. ConfigError for a mistake in the file, with its position; UsageError
+        if the file is missing or a name in `pipelines` or `image` does not fit."""
+        ...
