@@ -1,0 +1,28 @@
+# Each target sets up what is missing first, and can be run again at no cost.
+BIN := .venv/bin
+.DEFAULT_GOAL := help
+.PHONY: help run test quick check bench lock setup
+
+help: ## Show these lines
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile
+
+run: setup ## Build a sample project, from a private Git server, in a fresh machine (ONCE=1: that alone)
+	@$(BIN)/python scripts/sample/run.py
+
+test: setup check ## Check everything and run all tests, real machines included
+	@$(BIN)/pytest
+
+quick: setup ## Run the tests that need no machine and no server (under a minute)
+	@$(BIN)/pytest -q -m "not slow" tests/unit tests/contract tests/architecture
+
+check: setup ## Lint, formatting, types, directions of imports
+	@scripts/check
+
+bench: setup ## Measure, print a table, write bench/latest.json
+	@$(BIN)/python bench/run.py
+
+lock: setup ## Make requirements.lock anew from pyproject.toml
+	@scripts/lock
+
+setup: ## Install what is missing
+	@scripts/setup
