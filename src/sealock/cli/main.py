@@ -1,0 +1,115 @@
+"""The command line's door: finds the command, and turns every error into words and an exit code.
+
+Commands are imported when they are called, so that `sealock --help` and completion stay quick however
+heavy the libraries under a command are.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+from typing import TYPE_CHECKING
+
+import click
+
+from sealock import __version__
+from sealock.core.errors import ExitCode, SealockError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sealock.cli.tools import Tools
+
+INTERRUPTED = 130
+
+# name: the module that holds it, and its line in the help, so that the help needs no import.
+COMMANDS = {
+    "run": ("sealock.cli.run", "Build a directory or repository in a new machine."),
+    "project": ("sealock.cli.project", "Repositories that are built with a key of their own."),
+    "image": ("sealock.cli.image", "What machines start from: build, list, show, remove."),
+    "receipt": ("sealock.cli.receipt", "Show and verify what a build left: its signed receipt."),
+    "machines": ("sealock.cli.machines", "Machines on this host, and what crashed runs left of them."),
+    "settings": ("sealock.cli.settings", "Show and check this installation's settings."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names, in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command `NAME` of module `sealock.cli.NAME`."""
+        if cmd_name not in COMMANDS:
+            return None
+        command = getattr(importlib.import_module(COMMANDS[cmd_name][0]), cmd_name)
+        assert isinstance(command, click.Command)  # noqa: S101 - for the type checker
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The commands' section of the help, out of the table."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="sealock")
+def sealock() -> None:
+    """CI that forgets your code: each build in a new virtual machine, in RAM, with a signed receipt.
+
+    Exit codes: 0 green, 1 the build failed, 2 wrong usage, 3 a fault of Sealock or its host.
+    """
+
+
+def run_command_line(tools: Tools, arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code. Nothing but exit codes and text leaves here."""
+    try:
+        result = sealock.main(
+            args=None if arguments is None else list(arguments),
+            prog_name="sealock",
+            obj=tools,
+            standalone_mode=False,
+        )
+    except click.ClickException as error:
+        error.show()
+        return ExitCode.USAGE
+    except (KeyboardInterrupt, click.Abort):
+        return INTERRUPTED
+    except SealockError as error:
+        tell(error)
+        return error.exit_code
+    except BrokenPipeError:
+        return _reader_gone()
+    except Exception as error:  # the last door: the reader gets words, not a stack
+        return _unexpected(error)
+    return result if isinstance(result, int) else ExitCode.GREEN
+
+
+def tell(error: SealockError) -> None:
+    """Print an error for its reader: what happened, what was seen, what to do."""
+    click.secho(f"Error: {error.brief}", fg="red", bold=True, err=True)
+    for line in error.details.splitlines():
+        click.echo(f"  {line}", err=True)
+    if error.resolution:
+        click.echo(f"What to do: {error.resolution}", err=True)
+    if os.environ.get("SEALOCK_TRACEBACK"):
+        traceback.print_exception(error)
+
+
+def _reader_gone() -> int:
+    """The program our output was piped into has ended; the interpreter must not say so again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return ExitCode.INFRASTRUCTURE
+
+
+def _unexpected(error: Exception) -> int:
+    if os.environ.get("SEALOCK_TRACEBACK"):
+        traceback.print_exception(error)
+    else:
+        click.secho(f"Error: {type(error).__name__}: {error}", fg="red", bold=True, err=True)
+        click.echo("This is a fault of Sealock. SEALOCK_TRACEBACK=1 shows where it happened.", err=True)
+    return ExitCode.INFRASTRUCTURE
