@@ -27,8 +27,9 @@ class OpenKey:
 class Sealer(Protocol):
     """Makes keys that are sealed from their first moment. It cannot open any."""
 
-    def new_key(self, project_id: str, version: int, comment: str) -> tuple[str, SealedKey]:
-        """A new Ed25519 pair: the public half as one OpenSSH line, the private half sealed."""
+    def new_key(self, project_id: str, version: int, name: str) -> tuple[str, SealedKey]:
+        """A new Ed25519 pair, bound to the project's id, name and this version: the public half as one
+        OpenSSH line, the private half sealed."""
         ...
 
 

@@ -1,0 +1,142 @@
+"""Files that must be whole after a crash, and files that must be nobody else's.
+
+Keys, projects and receipts are kept in rooms that do not know each other; what they have in common is
+how such a file comes to be. A new file is written beside its place under another name, flushed, and
+only then given its name, so that no reader ever meets half of one. A secret file is refused rather
+than used when somebody else could have read or changed it.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from pathlib import Path
+
+from sealock.core.errors import PermanentError
+
+
+def make_private_directory(path: Path) -> None:
+    """Make a directory of mode 0700 if it is not there, parents included.
+
+    PermanentError if it cannot be made, is not ours, or others may change what lies in it.
+    """
+    try:
+        path.mkdir(parents=True, mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise PermanentError(
+            f"cannot make the directory {path}",
+            details=str(error),
+            resolution="Make it yourself, owned by the user Sealock runs as, with mode 0700.",
+        ) from error
+    _refuse_shared_directory(path)
+
+
+def create_secret_file(path: Path, value: bytes) -> bool:
+    """Keep `value` in a new file of mode 0400 in a private directory; False if the file is there already.
+
+    Two processes may try at once: one of them creates it, both see it whole.
+    """
+    make_private_directory(path.parent)
+    beside = _write_beside(path, value, 0o400)
+    try:
+        # A link, unlike a rename, never takes the place of a file that is already there.
+        os.link(beside, path)
+    except FileExistsError:
+        return False
+    finally:
+        beside.unlink(missing_ok=True)
+    _flush_directory(path.parent)
+    return True
+
+
+def read_secret_file(path: Path, *, longest: int) -> bytes:
+    """The bytes of a secret file, at most `longest` of them.
+
+    FileNotFoundError if there is none. PermanentError if it is a link, no regular file, not owned by
+    us, readable or writable by anybody else, or longer than that.
+    """
+    _refuse_shared_directory(path.parent)
+    try:
+        # Non-blocking, so that a pipe put in its place cannot hold us up.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise _refused(path, f"it is a link or cannot be read: {error.strerror}") from error
+    with os.fdopen(descriptor, "rb", buffering=0) as file:
+        _refuse_unless_ours_alone(path, os.fstat(descriptor), longest)
+        return file.read(longest + 1)
+
+
+def write_whole(path: Path, data: bytes, mode: int = 0o600) -> None:
+    """Put `data` in the place of whatever `path` held: all of it or, after a crash, nothing. May raise
+    OSError, and then leaves the old file as it was."""
+    beside = _write_beside(path, data, mode)
+    try:
+        beside.replace(path)
+    except OSError:
+        beside.unlink(missing_ok=True)
+        raise
+    _flush_directory(path.parent)
+
+
+def remove_whole(path: Path) -> None:
+    """Remove a file for good. FileNotFoundError if there is none."""
+    path.unlink()
+    _flush_directory(path.parent)
+
+
+def _write_beside(path: Path, data: bytes, mode: int) -> Path:
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(beside, flags, mode)
+    try:
+        with os.fdopen(descriptor, "wb", buffering=0) as file:
+            remaining = memoryview(data)
+            while remaining:
+                remaining = remaining[file.write(remaining) :]
+            os.fsync(descriptor)
+    except OSError:
+        beside.unlink(missing_ok=True)
+        raise
+    return beside
+
+
+def _flush_directory(path: Path) -> None:
+    """A new name survives a power cut only once its directory is on the disk too."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _refuse_shared_directory(path: Path) -> None:
+    found = path.stat()
+    if found.st_uid != os.geteuid() or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise PermanentError(
+            f"{path} can be changed by somebody else",
+            details=f"owner {found.st_uid}, mode {stat.S_IMODE(found.st_mode):04o}",
+            resolution=f"Make it ours alone: chown {os.geteuid()} {path} && chmod 0700 {path}",
+        )
+
+
+def _refuse_unless_ours_alone(path: Path, found: os.stat_result, longest: int) -> None:
+    if not stat.S_ISREG(found.st_mode):
+        raise _refused(path, "it is not a regular file")
+    if found.st_uid != os.geteuid():
+        raise _refused(path, f"it belongs to user {found.st_uid}, not to {os.geteuid()}")
+    if found.st_mode & 0o077:
+        raise _refused(path, f"others may read or change it: mode {stat.S_IMODE(found.st_mode):04o}")
+    if found.st_size > longest:
+        raise _refused(path, f"it holds {found.st_size} bytes, at most {longest} belong there")
+
+
+def _refused(path: Path, why: str) -> PermanentError:
+    return PermanentError(
+        f"the secret file {path} is not safe to use",
+        details=why,
+        resolution="If nobody else can have seen it, make it a regular file of the user Sealock runs as "
+        "with mode 0400; otherwise replace it and every key that was kept under it.",
+    )
