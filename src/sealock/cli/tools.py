@@ -6,6 +6,7 @@ Commands take it as click's context object, so none of them knows an adapter.
 from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -14,10 +15,23 @@ from sealock.core.image import Images
 from sealock.core.keys import Sealer
 from sealock.core.machine import Reaper
 from sealock.core.project import Projects
+from sealock.core.receipt import Verifier
+from sealock.core.source import GitAddress
+
+
+@dataclass(frozen=True)
+class SettingRow:
+    """A setting as text. source: `default`, the name of a variable, or the settings file."""
+
+    name: str
+    value: str
+    source: str
 
 
 class Tools(Protocol):
     """Every port a command may ask for. Asking may raise: a missing program, an unreadable file."""
+
+    def settings(self) -> list[SettingRow]: ...
 
     def images(self) -> Images: ...
 
@@ -25,10 +39,22 @@ class Tools(Protocol):
 
     def sealer(self) -> Sealer: ...
 
+    def git_address(self, url: str) -> GitAddress:
+        """What was typed as a repository's address, checked. UsageError says what is wrong with it."""
+        ...
+
+    def host_keys(self, host: str, port: int, given: tuple[str, ...]) -> tuple[str, ...]:
+        """The keys to pin for a Git server, as `algorithm base64` lines: the given ones, checked, or
+        those that came with Sealock. Empty if none are given and none are known. UsageError for a line
+        that is not a host key."""
+        ...
+
     def reaper(self) -> Reaper: ...
 
     def runner(self) -> AbstractAsyncContextManager[Runner]: ...
 
     def receipts_directory(self) -> Path: ...
+
+    def verifier(self) -> Verifier: ...
 
     def installation_public_key(self) -> bytes: ...
