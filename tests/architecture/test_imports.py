@@ -1,0 +1,44 @@
+"""Imports go one way, and core's words need nothing but Python."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+CORE = sorted((ROOT / "src/sealock/core").glob("*.py"))
+
+
+def imported(path: Path) -> set[str]:
+    """The dotted names a file imports, at any depth."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            names.add("." * node.level + (node.module or ""))
+    return names
+
+
+def test_the_contracts_in_importlinter_are_kept() -> None:
+    result = subprocess.run(
+        [Path(sys.executable).with_name("lint-imports"), "--no-cache"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+@pytest.mark.parametrize("path", CORE, ids=lambda path: path.stem)
+def test_core_imports_the_standard_library_only(path: Path) -> None:
+    allowed = sys.stdlib_module_names | {"sealock"}
+    strangers = {name for name in imported(path) if name.split(".")[0] not in allowed}
+    above = {name for name in imported(path) if name.startswith("sealock") and name.split(".")[1] != "core"}
+    assert not strangers | above
