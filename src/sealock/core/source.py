@@ -8,7 +8,11 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class GitAddress:
-    """A repository on a Git server reached over SSH. Already checked: see `providers.git.address`."""
+    """A repository on a Git server reached over SSH. Already checked: see `providers.git.address`.
+
+    host: lower-case DNS name, or an IP address without brackets. path: without a leading slash it is
+    relative to what the server calls home, as in `git@host:path`.
+    """
 
     user: str
     host: str
@@ -16,7 +20,13 @@ class GitAddress:
     path: str
 
     def __str__(self) -> str:
-        return f"ssh://{self.user}@{self.host}:{self.port}/{self.path.lstrip('/')}"
+        """The shortest usual form; parsing it gives this address again."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        if self.port == 22 and not self.path.startswith("/"):
+            return f"{self.user}@{host}:{self.path}"
+        port = "" if self.port == 22 else f":{self.port}"
+        path = self.path if self.path.startswith("/") else f"/~/{self.path}"
+        return f"ssh://{self.user}@{host}{port}{path}"
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Where code comes from. Each provider is a stranger to the others."""

@@ -1,0 +1,1 @@
+"""Any Git server over SSH, and Git repositories on this host."""
