@@ -7,7 +7,7 @@ help: ## Show these lines
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile
 
 run: setup ## Build a sample project, from a private Git server, in a fresh machine (ONCE=1: that alone)
-	@$(BIN)/python scripts/sample/run.py
+	@$(BIN)/python -m scripts.sample.run
 
 test: setup check ## Check everything and run all tests, real machines included
 	@$(BIN)/pytest
