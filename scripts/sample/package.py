@@ -18,7 +18,6 @@ PIP = (Path(__file__).parents[2] / ".venv/uv/bin/python", "-m", "pip")
 CONFIGURATION = """\
 # How Sealock builds this project. docs/sealock-yml.md has every field.
 image: python
-network: none
 setup:
   - python3 --version
 test:

@@ -73,7 +73,7 @@ class Sample:
 
     def receipt(self) -> int:
         """Show and verify the receipt of the run; returns an exit code."""
-        receipts = sorted((self.directory / "data/receipts").glob("*.json"))
+        receipts = sorted((self.directory / "data/receipts").glob("*.intoto.jsonl"))
         if not receipts:
             return ExitCode.GREEN  # no machine has run, and the run has said why
         tell("What its receipt says, and whether it is true to its signature")
