@@ -52,7 +52,7 @@ class GitDialer:
             raise UsageError(
                 f"{address.host} lies where builds may not connect to",
                 details="; ".join(reasons),
-                resolution="If this is your own Git server, ask the operator to put its name, address or range "
+                resolution="If it is your own Git server, ask the operator to put its name, address or range "
                 "into the allow list of the settings.",
             )
         return permitted[:_MOST_ADDRESSES]
