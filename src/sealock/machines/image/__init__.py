@@ -1,0 +1,1 @@
+"""Images: from a recipe to the kernel, initrd and root that machines start from."""

@@ -1,0 +1,90 @@
+"""Pack a root directory into its erofs image, the same bytes every time.
+
+A program of its own (`python -m sealock.machines.image.pack TREE OUT SINCE`), so that an ordinary
+user can run it in the user namespace that owns the tree.
+
+Files that came in packages keep their times; what was written during the build gets one fixed time.
+Python's compiled files hold their source's time, so they follow it: else no machine could use them
+and each start of Python would compile its library anew, in RAM, in emulation.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+EPOCH = 1735689600
+"""The time of what has none of its own: the first second of 2025."""
+
+_UUID = "7365616c-6f63-4b00-8000-000000000001"
+_SUPERBLOCK = 1024
+_MAGIC = 0xE0F5E1E2
+_PLAIN_PYC = 0
+
+
+def pack(tree: Path, out: Path, since: float) -> None:
+    """Make `out` of `tree`; times from `since` (seconds since 1970) on are of the build."""
+    shutil.rmtree(tree / "dev")
+    (tree / "dev").mkdir(mode=0o755)
+    settle(tree, since)
+    fixed_time = _knows_mkfs_time()
+    times = ["-T", str(EPOCH), "--mkfs-time"] if fixed_time else []
+    subprocess.run(
+        ["mkfs.erofs", "--quiet", "-U", _UUID, "-E", "nosbcrc", *times, str(out), str(tree)], check=True
+    )
+    if not fixed_time:
+        _write_build_time(out)
+
+
+def settle(tree: Path, since: float) -> None:
+    """Give everything in `tree` a time that does not depend on when it was built."""
+    for directory, names, files in os.walk(tree):
+        for name in [*names, *files]:
+            _settle_one(Path(directory, name), since)
+    os.utime(tree, (EPOCH, EPOCH))
+
+
+def _settle_one(path: Path, since: float) -> None:
+    status = path.lstat()
+    regular = stat.S_ISREG(status.st_mode)
+    if regular and path.suffix == ".pyc":
+        _settle_compiled(path, since)
+    when = int(status.st_mtime) if regular and status.st_mtime < since else EPOCH
+    os.utime(path, (when, when), follow_symlinks=False)
+
+
+def _settle_compiled(path: Path, since: float) -> None:
+    # magic, flags, time of the source, size of the source
+    with path.open("r+b") as file:
+        header = file.read(16)
+        if len(header) < 16 or struct.unpack_from("<I", header, 4)[0] != _PLAIN_PYC:
+            return
+        if struct.unpack_from("<I", header, 8)[0] >= int(since):
+            file.seek(8)
+            file.write(struct.pack("<I", EPOCH))
+
+
+def _knows_mkfs_time() -> bool:
+    done = subprocess.run(["mkfs.erofs", "--help"], capture_output=True, text=True, check=False)
+    return "--mkfs-time" in done.stdout + done.stderr
+
+
+def _write_build_time(image: Path) -> None:
+    """Before version 1.8 mkfs.erofs can only fix the time of all files at once, or of none."""
+    with image.open("r+b") as file:
+        file.seek(_SUPERBLOCK)
+        magic, checksum, compatible = struct.unpack("<III", file.read(12))
+        if magic != _MAGIC or checksum or compatible & 1:
+            raise SystemExit("mkfs.erofs wrote a superblock of a form that is not known")
+        file.seek(_SUPERBLOCK + 24)
+        file.write(struct.pack("<QI", EPOCH, 0))
+
+
+if __name__ == "__main__":
+    os.umask(0o022)
+    pack(Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3]))
