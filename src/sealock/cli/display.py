@@ -10,7 +10,7 @@ import codecs
 import json
 import re
 from dataclasses import asdict
-from typing import Protocol, TextIO
+from typing import IO, Protocol
 
 from sealock.cli.sanitize import Sanitizer, printable
 from sealock.core import event
@@ -64,7 +64,7 @@ def ending(happened: event.CommandEnded) -> str:
 class Transcript:
     """Writes headings and sanitized output to a stream, each heading at the start of a line."""
 
-    def __init__(self, stream: TextIO, *, colour: bool) -> None:
+    def __init__(self, stream: IO[str], *, colour: bool) -> None:
         self._stream = stream
         self._sanitizer = Sanitizer(colour=colour)
         self._in_line = False
@@ -93,7 +93,7 @@ class Transcript:
 class PlainDisplay(PhaseTimes):
     """Plain lines, each written once and never changed."""
 
-    def __init__(self, stream: TextIO, *, colour: bool = False) -> None:
+    def __init__(self, stream: IO[str], *, colour: bool = False) -> None:
         super().__init__()
         self._transcript = Transcript(stream, colour=colour)
 
@@ -133,7 +133,7 @@ class JsonDisplay(PhaseTimes):
     that a line is safe to print.
     """
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: IO[str]) -> None:
         super().__init__()
         self._stream = stream
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")

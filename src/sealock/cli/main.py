@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sealock import __version__
+from sealock.cli.errors import tell
 from sealock.core.errors import ExitCode, SealockError
 
 if TYPE_CHECKING:
@@ -87,17 +88,6 @@ def run_command_line(tools: Tools, arguments: Sequence[str] | None = None) -> in
     except Exception as error:  # the last door: the reader gets words, not a stack
         return _unexpected(error)
     return result if isinstance(result, int) else ExitCode.GREEN
-
-
-def tell(error: SealockError) -> None:
-    """Print an error for its reader: what happened, what was seen, what to do."""
-    click.secho(f"Error: {error.brief}", fg="red", bold=True, err=True)
-    for line in error.details.splitlines():
-        click.echo(f"  {line}", err=True)
-    if error.resolution:
-        click.echo(f"What to do: {error.resolution}", err=True)
-    if os.environ.get("SEALOCK_TRACEBACK"):
-        traceback.print_exception(error)
 
 
 def _reader_gone() -> int:

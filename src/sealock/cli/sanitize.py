@@ -77,5 +77,6 @@ class Sanitizer:
 
 
 def printable(text: str) -> str:
-    """One line of text from elsewhere, without anything a terminal would act on."""
-    return " ".join(Sanitizer(colour=False).feed(text.encode(errors="replace") + b"\n").split())
+    """Text from elsewhere as one line, without anything a terminal would act on."""
+    safe = Sanitizer(colour=False).feed(text.encode(errors="replace") + b"\n")
+    return " ".join(safe.splitlines())

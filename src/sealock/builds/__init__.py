@@ -1,0 +1,1 @@
+"""The verbs: what Sealock does with a build, through the ports of `core` alone."""

@@ -1,0 +1,224 @@
+"""The way of one build: machine, fetch, plan, setup, tests.
+
+A repository on this host is asked for its `sealock.yml` before anything starts. One elsewhere can only
+be read inside a machine, because nothing but a machine ever gets at its code. So the first machine is
+started by the defaults; if the plan then asks for another one, or for more of the history, that machine
+is ended without having run anything of the user's, and one that fits is started. Each machine serves
+one run, and the record is about the one that ran the steps.
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import hashlib
+import secrets
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from sealock.builds.checkout import checkout, read_file
+from sealock.builds.phases import phase
+from sealock.builds.request import RunPorts, RunRequest
+from sealock.builds.steps import run_steps
+from sealock.builds.verdict import Verdict, after_steps
+from sealock.builds.witness import WitnessedAgents
+from sealock.core.build import BuildRecord
+from sealock.core.errors import TemporaryError, UsageError
+from sealock.core.event import Emit, Notice
+from sealock.core.image import Image
+from sealock.core.machine import Machine, MachineSpec
+from sealock.core.plan import Plan
+from sealock.core.project import Project
+from sealock.core.repository import Repository
+from sealock.core.source import Checkout, DirectorySource, RemoteSource
+
+PLAN_FILE = "sealock.yml"
+PLAN_LIMIT = 1 << 20
+"""Bytes a configuration file may have before it is looked at."""
+
+MOST_MACHINES = 3
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a plan asks of its machine and of the fetch."""
+
+    image: Image
+    spec: MachineSpec
+    depth: int
+    submodules: bool
+
+
+class Way:
+    """One build under way. record: of the latest machine that came up, None while none has."""
+
+    def __init__(self, ports: RunPorts, request: RunRequest, emit: Emit) -> None:
+        self._ports = ports
+        self._request = request
+        self._emit = emit
+        self._id = secrets.token_hex(16)
+        self._started_at = time.time()
+        self.record: BuildRecord | None = None
+
+    async def go(self) -> tuple[BuildRecord, Verdict]:
+        """Go it to the end of the steps; every machine is gone when this returns or raises."""
+        source = self._request.source
+        if isinstance(source, DirectorySource):
+            return await self._from_directory(source)
+        return await self._from_remote(source, self._project(source))
+
+    async def _from_directory(self, source: DirectorySource) -> tuple[BuildRecord, Verdict]:
+        async with self._ports.repositories.open(source) as repository:
+            plan = self._read_plan(await repository.read_file(PLAN_FILE, PLAN_LIMIT))
+            needs = self._needs(plan, submodules=plan.submodules)
+            record = self._begin(needs, plan)
+            async with self._machine(needs, record) as machine:
+                done = await self._fetch(machine, needs, record, repository=repository)
+                said = await run_steps(machine, plan, done, record, self._emit, branch=repository.branch)
+            return record, after_steps(said, record)
+
+    async def _from_remote(self, source: RemoteSource, project: Project) -> tuple[BuildRecord, Verdict]:
+        needs = self._first_guess()
+        for _ in range(MOST_MACHINES):
+            record = self._begin(needs, None, project)
+            async with self._machine(needs, record) as machine:
+                done = await self._fetch(machine, needs, record, project=project)
+                # Read anew in each machine: a branch may have moved on since the last one.
+                plan, wanted = await self._plan_in(machine, done)
+                record.plan_digest, record.pipelines = plan.digest, _pipelines(plan)
+                said = None
+                if wanted == needs:
+                    said = await run_steps(machine, plan, done, record, self._emit, branch=_branch(source))
+            if said is not None:
+                return record, after_steps(said, record)
+            self._emit(Notice(f"{PLAN_FILE} asks for another machine: {_difference(needs, wanted)}"))
+            needs = wanted
+        raise TemporaryError(
+            f"{PLAN_FILE} kept changing while it was fetched", resolution="Run it again with --ref COMMIT."
+        )
+
+    def _project(self, source: RemoteSource) -> Project:
+        project = self._request.project or self._ports.projects.for_address(source.address)
+        if project is None:
+            raise UsageError(
+                f"No project builds {source.address}",
+                resolution=f"Add it with `sealock project add NAME {source.address}` and install its key.",
+            )
+        return project
+
+    def _read_plan(self, text: bytes | None) -> Plan:
+        return self._ports.read_plan(
+            text, file=PLAN_FILE, pipelines=self._request.pipelines, image=self._request.image
+        )
+
+    async def _plan_in(self, machine: Machine, done: Checkout) -> tuple[Plan, Needs]:
+        plan = self._read_plan(await read_file(machine, done, PLAN_FILE, PLAN_LIMIT))
+        wanted = plan.submodules and await read_file(machine, done, ".gitmodules", PLAN_LIMIT) is not None
+        return plan, self._needs(plan, submodules=wanted)
+
+    def _needs(self, plan: Plan, *, submodules: bool) -> Needs:
+        image = self._ports.images.find(plan.image)
+        spec = MachineSpec(image.digest, plan.memory_mib, plan.cpus, plan.disk_mib, plan.network)
+        return Needs(image, spec, plan.depth, submodules)
+
+    def _first_guess(self) -> Needs:
+        """Submodules are left out: one that cannot be fetched must not hide the plan that says so."""
+        image = self._request.image or self._ports.default_image
+        return self._needs(Plan(image, steps=()), submodules=False)
+
+    def _begin(self, needs: Needs, plan: Plan | None, project: Project | None = None) -> BuildRecord:
+        """A record for the next machine; the build keeps its id and the time it started."""
+        source, image = self._request.source, needs.image
+        record = BuildRecord(
+            id=self._id,
+            source=_name(source),
+            ref=source.ref,
+            commit=None,
+            working_tree=isinstance(source, DirectorySource) and source.working_tree,
+            pipelines=_pipelines(plan) if plan else self._request.pipelines,
+            image_name=image.name,
+            image_digest=image.digest,
+            image_content=image.content,
+            plan_digest=plan.digest if plan else "",
+            started_at=self._started_at,
+        )
+        if project is not None:
+            record.project, record.key_version = project.name, project.sealed_key.version
+            record.key_fingerprint = _fingerprint(project.public_key)
+        return record
+
+    @asynccontextmanager
+    async def _machine(self, needs: Needs, record: BuildRecord) -> AsyncIterator[Machine]:
+        """A machine, with the phases `machine` and `end` around its life."""
+        async with AsyncExitStack() as stack:
+            with phase(self._emit, "machine") as starting:
+                machine = await stack.enter_async_context(self._ports.machines.machine(needs.spec))
+                starting.detail = f"{machine.record.origin} of {needs.image.name}"
+            self.record, record.machine = record, machine.record
+            try:
+                yield machine
+            finally:
+                with phase(self._emit, "end"):
+                    await stack.aclose()
+
+    async def _fetch(
+        self,
+        machine: Machine,
+        needs: Needs,
+        record: BuildRecord,
+        *,
+        project: Project | None = None,
+        repository: Repository | None = None,
+    ) -> Checkout:
+        agents = WitnessedAgents(self._ports.checkout.agents, record)
+        with phase(self._emit, "fetch") as fetching:
+            done = await checkout(
+                machine,
+                self._request.source,
+                needs.depth,
+                needs.submodules,
+                ports=dataclasses.replace(self._ports.checkout, agents=agents),
+                emit=self._emit,
+                project=project,
+                repository=repository,
+            )
+            fetching.detail = done.commit[:12]
+        record.commit = done.commit
+        return done
+
+
+def _name(source: DirectorySource | RemoteSource) -> str:
+    if isinstance(source, RemoteSource):
+        return str(source.address)
+    return f"directory:{source.path.resolve().name}"
+
+
+def _branch(source: RemoteSource) -> str | None:
+    """Only a full name says that it is a branch; the server was not asked what a short one is."""
+    prefix = "refs/heads/"
+    return source.ref.removeprefix(prefix) if source.ref and source.ref.startswith(prefix) else None
+
+
+def _fingerprint(public_key: str) -> str:
+    """As OpenSSH shows it, of an OpenSSH public key line."""
+    blob = base64.b64decode(public_key.split()[1])
+    return "SHA256:" + base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
+
+
+def _pipelines(plan: Plan) -> tuple[str, ...]:
+    return tuple(step.name for step in plan.steps if step.kind == "test")
+
+
+def _difference(had: Needs, wanted: Needs) -> str:
+    words = []
+    if wanted.image != had.image:
+        words.append(f"image {wanted.image.name}")
+    if wanted.spec.network != had.spec.network:
+        words.append(f"network {wanted.spec.network}")
+    if (wanted.depth, wanted.submodules) != (had.depth, had.submodules):
+        words.append(f"depth {wanted.depth}" + ", with submodules" * wanted.submodules)
+    return "; ".join(words) or (
+        f"{wanted.spec.memory_mib} MiB memory, {wanted.spec.cpus} processors, {wanted.spec.disk_mib} MiB disk"
+    )
