@@ -17,7 +17,7 @@ UNWANTED = {
         r"pypi\.(python\.)?org|pythonhosted\.org|npmjs\.(org|com)|\b(deb|ftp|security|snapshot)\.[a-z.]*debian\.org"
         r"|rubygems\.org|crates\.io|proxy\.golang\.org"
     ),
-    "a path of one machine": re.compile(r"(?<![\w.~}])/(work|Users)/|/tmp/uvenv|\.pyenv/"),
+    "a path of one machine": re.compile(r"(?<![\w.~}])/(work|Users)/"),
     "an issue's number": re.compile(r"\bissues? #?\d", re.IGNORECASE),
 }
 
