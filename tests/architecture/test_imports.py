@@ -42,3 +42,16 @@ def test_core_imports_the_standard_library_only(path: Path) -> None:
     strangers = {name for name in imported(path) if name.split(".")[0] not in allowed}
     above = {name for name in imported(path) if name.startswith("sealock") and name.split(".")[1] != "core"}
     assert not strangers | above
+
+
+def test_commands_bring_no_hands_into_the_process() -> None:
+    """P16, at run time: importing every command loads nothing that could reach a machine or open a key."""
+    commands = [f"sealock.cli.{path.stem}" for path in (ROOT / "src/sealock/cli").glob("[a-z]*.py")]
+    code = (
+        f"import importlib, sys\nfor name in {commands}: importlib.import_module(name)\nprint(*sys.modules)"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+    hands = ("asyncssh", "qemu", "sealock.machines", "sealock.keeper", "sealock.store", "sealock.providers")
+    assert not [name for name in result.stdout.split() if name.startswith(hands)]
