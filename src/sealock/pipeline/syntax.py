@@ -89,7 +89,7 @@ _MEANINGS = (
     ),
     _row(
         "more indented follow up line",
-        "blank lines above this text are indented deeper than the text itself",
+        "the blank lines above this text hold spaces, but fewer than the text",
         "Remove the spaces from the blank lines.",
     ),
 )

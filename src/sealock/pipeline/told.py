@@ -92,7 +92,7 @@ def _final(place: _Place, error: ErrorDetails) -> _Place:
     node = place.node
     if error["type"] == "missing":
         return _Place(place.line, place.column, (*place.path, str(error["loc"][-1])), None)
-    if node is None or error["type"] == "extra_forbidden" or _is_nothing(node):
+    if node is None or error["type"] == "extra_forbidden" or (_is_nothing(node) and not node.text):
         return place
     return place._replace(line=node.line, column=node.column)
 
