@@ -11,12 +11,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from sealock.builds.guest_git import FETCH_SECONDS, WANTED, GuestGit
+from sealock.builds.submodules import Submodules, Taken, fetch_wanted
+from sealock.builds.upstream import OnThisHost, Upstream, server
+from sealock.core.errors import PermanentError, UsageError
 from sealock.core.event import Emit
 from sealock.core.keys import Agents, Opener
 from sealock.core.machine import Machine
 from sealock.core.project import Project
 from sealock.core.repository import GitDialer, Repository
-from sealock.core.source import Checkout, GitAddress, Source
+from sealock.core.source import Checkout, DirectorySource, GitAddress, RemoteSource, Source
+from sealock.core.tree import parse_tree, plain_file
 
 
 @dataclass(frozen=True)
@@ -57,11 +62,113 @@ async def checkout(
     submodule. PermanentError: the Git server proved itself by another host key. TemporaryError: the
     server could not be reached, the machine was lost.
     """
-    raise NotImplementedError
+    fetch = _Fetch(machine, plan_depth, submodules, ports, emit)
+    if isinstance(source, DirectorySource):
+        if repository is None:
+            raise ValueError("a directory is checked out from its open repository")
+        return await fetch.from_directory(repository)
+    if project is None:
+        raise ValueError("a repository on a Git server is fetched with its project's key")
+    return await fetch.from_server(source, project)
 
 
 async def read_file(machine: Machine, done: Checkout, name: str, limit: int) -> bytes | None:
     """A file of the commit that was checked out, None if it is not there. It is read out of the commit,
     not the working tree, so no link is followed. UsageError if it is a link, a directory or longer than
     `limit` bytes."""
-    raise NotImplementedError
+    git = GuestGit(machine, f"{done.directory}/.git")
+    listed = await git.must("ls-tree", "-z", "--long", "--full-tree", done.commit, "--", name)
+    found = plain_file(parse_tree(listed), name, limit)
+    return None if found is None else await git.must("cat-file", "blob", found)
+
+
+@dataclass(frozen=True)
+class _Fetched:
+    """What lies in the machine before its working tree is written. branch: what to call it, if known."""
+
+    commit: str
+    branch: str | None
+    origin: str | None
+    submodules: tuple[Taken, ...]
+
+
+class _Fetch:
+    """One checkout under way."""
+
+    def __init__(
+        self, machine: Machine, depth: int, submodules: bool, ports: CheckoutPorts, emit: Emit
+    ) -> None:
+        self._machine = machine
+        self._depth = depth
+        self._with_submodules = submodules
+        self._ports = ports
+        self._submodules = Submodules(depth, emit)
+        self._directory = f"{machine.home}/project"
+        self._git = GuestGit(machine, f"{self._directory}/.git")
+
+    async def from_directory(self, repository: Repository) -> Checkout:
+        await self._init(repository.commit)
+        upstream = OnThisHost(repository, self._machine, self._ports.dial)
+        fetched = await self._fetch(upstream, repository.commit, repository.branch)
+        await self._write(fetched)
+        return Checkout(fetched.commit, self._directory)
+
+    async def from_server(self, source: RemoteSource, project: Project) -> Checkout:
+        if source.address != project.address:
+            raise UsageError(
+                f"the project {project.name} builds {project.address}, not {source.address}",
+                resolution="Make a project for this repository: each has a key of its own.",
+            )
+        want = "HEAD" if source.ref is None else self._ports.check_ref(source.ref)
+        await self._init(want)
+        host = project.address.host
+        key = self._ports.opener.open_key(project)
+        async with (
+            self._ports.agents.agent(
+                key, host=host, host_keys=project.host_keys, lifetime=FETCH_SECONDS
+            ) as opened,
+            self._machine.serve_socket("agent", opened.socket) as socket,
+            server(self._machine, project, socket, self._ports.dialer, self._ports.parse_address) as upstream,
+        ):
+            fetched = await self._fetch(upstream, want, None)
+        # From here on there is no key: the agent has ended, and what led to it from the guest is closed.
+        if opened.removed_at is None:
+            raise PermanentError("the key's agent did not say when it ended; the build does not go on")
+        await self._write(fetched)
+        return Checkout(fetched.commit, self._directory, opened.opened_at, opened.removed_at)
+
+    async def _init(self, want: str) -> None:
+        await self._git.init(self._directory, "sha256" if _is_commit(want, 64) else "sha1")
+
+    async def _fetch(self, upstream: Upstream, want: str, branch: str | None) -> _Fetched:
+        commit = await fetch_wanted(self._git, upstream, want, self._depth)
+        if _is_commit(want, len(want)) and commit != want:
+            raise UsageError(
+                f"{want} is no commit of {upstream.what}",
+                resolution=f"It leads to the commit {commit}: name that.",
+            )
+        taken: tuple[Taken, ...] = ()
+        if self._with_submodules:
+            taken = await self._submodules.fetch(self._git, commit, upstream)
+        return _Fetched(commit, branch or await self._branch(want), upstream.origin, taken)
+
+    async def _branch(self, want: str) -> str | None:
+        """The branch's name if what was asked for is one: Git notes what the server called it."""
+        if want == "HEAD" or _is_commit(want, len(want)):
+            return None
+        noted = await self._machine.run(["head", "-c", "4096", "--", f"{self._git.git_dir}/FETCH_HEAD"])
+        name = want.removeprefix("refs/heads/")
+        return name if f"\tbranch '{name}' of ".encode() in noted.stdout else None
+
+    async def _write(self, fetched: _Fetched) -> None:
+        """Write the working tree, and leave a repository as a clone would: no trace of our ports."""
+        if fetched.origin is not None:
+            await self._git.must("remote", "add", "origin", fetched.origin)
+        place = ["--detach"] if fetched.branch in {None, "HEAD"} else ["-B", str(fetched.branch)]
+        await self._git.in_tree(self._directory, "checkout", "--quiet", "--force", *place, WANTED, "--")
+        await self._submodules.write(self._directory, fetched.submodules)
+        await self._machine.run(["rm", "-f", "--", f"{self._git.git_dir}/FETCH_HEAD"])
+
+
+def _is_commit(text: str, length: int) -> bool:
+    return len(text) == length and length in {40, 64} and not set(text) - set("0123456789abcdef")

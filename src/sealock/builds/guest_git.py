@@ -1,0 +1,175 @@
+"""Runs Git in the guest, where it has no configuration but what is said here and asks nobody anything.
+
+Arguments are lists, and what came from a stranger stands behind `--end-of-options`. Hooks are off for
+as long as we run Git, by options that are not written anywhere, so the build finds a plain repository.
+Received objects are not put through fsck: projects with old, harmless defects in their history must
+build too, and what is dangerous in them (names and paths of submodules) is checked by `gitmodules`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sealock.core.errors import PermanentError, TemporaryError
+from sealock.core.machine import Completed, Machine
+
+FETCH_SECONDS = 1800.0
+"""For the whole fetch of one repository, and for the key's life."""
+
+WANTED = "refs/sealock/commit"
+"""The ref that holds what was fetched."""
+
+_ENVIRONMENT = {
+    "LC_ALL": "C",
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_CONFIG_GLOBAL": "/dev/null",
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_ALLOW_PROTOCOL": "ssh",
+    "GIT_LITERAL_PATHSPECS": "1",
+    "GIT_NO_LAZY_FETCH": "1",
+}
+_OPTIONS = (
+    *("-c", "core.hooksPath=/dev/null"),
+    *("-c", "core.fsmonitor=false"),
+    *("-c", "protocol.file.allow=never"),
+    *("-c", "submodule.recurse=false"),
+    *("-c", "gc.auto=0"),
+    *("-c", "maintenance.auto=false"),
+    *("-c", "init.defaultBranch=main"),
+    *("-c", "advice.detachedHead=false"),
+)
+
+
+@dataclass(frozen=True)
+class Route:
+    """How the guest's Git reaches one repository: what it is told as URL, and in its environment."""
+
+    url: str
+    env: Mapping[str, str] = field(default_factory=dict)
+
+
+class GitFailed(Exception):
+    """Git ended with something other than 0. said: its standard error."""
+
+    def __init__(self, said: str) -> None:
+        super().__init__(said)
+        self.said = said
+
+
+class GuestGit:
+    """Git in one machine, on the repository `git_dir`."""
+
+    def __init__(self, machine: Machine, git_dir: str) -> None:
+        self.machine = machine
+        self.git_dir = git_dir
+
+    def inside(self, name: str) -> GuestGit:
+        """The repository of its submodule of that (checked) name."""
+        return GuestGit(self.machine, f"{self.git_dir}/modules/{name}")
+
+    async def init(self, work_tree: str | None, object_format: str) -> None:
+        """Make it, without templates. work_tree: None for a submodule, which Git gives one later."""
+        options = ["init", "--quiet", "--template=", f"--object-format={object_format}"]
+        if work_tree is not None:
+            await self._must(*options, "--", work_tree)
+            return
+        await self._must(*options, "--bare", "--", self.git_dir)
+        await self.must("config", "core.bare", "false")
+
+    async def fetch(self, route: Route, want: str, depth: int) -> None:
+        """Fetch one checked ref or commit into `WANTED`, at most `depth` commits deep (0: all).
+
+        A server that hands out no commit by its id is asked for all branches and tags instead.
+        Raises GitFailed.
+        """
+        limit = [f"--depth={depth}"] if depth else []
+        done = await self._fetch(route, [f"+{want}:{WANTED}"], limit)
+        if done.exit_code and "unadvertised object" in _said(done):
+            everything = ["+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*"]
+            done = await self._fetch(route, everything, [])
+            if done.exit_code == 0:
+                done = await self.run("update-ref", WANTED, want)
+        if done.exit_code:
+            raise GitFailed(_said(done))
+
+    async def _fetch(self, route: Route, refspecs: Sequence[str], options: Sequence[str]) -> Completed:
+        fixed = ["fetch", "--quiet", "--no-progress", "--no-recurse-submodules", "--update-shallow"]
+        return await self.run(
+            *(*fixed, *options, "--end-of-options", route.url, *refspecs),
+            env=route.env,
+            timeout=FETCH_SECONDS,
+        )
+
+    async def objects(self, *names: str) -> list[tuple[str, str, int] | None]:
+        """Id, type and size of each object; None for what is not there."""
+        lines = "".join(f"{name}\n" for name in names).encode()
+        found = (await self.must("cat-file", "--batch-check", stdin=lines)).decode().splitlines()
+        return [_object(line) for line in found]
+
+    async def must(self, *arguments: str, stdin: bytes = b"", env: Mapping[str, str] | None = None) -> bytes:
+        """What Git prints. PermanentError if it fails."""
+        return await self._must("--git-dir", self.git_dir, *arguments, stdin=stdin, env=env)
+
+    async def run(
+        self, *arguments: str, env: Mapping[str, str] | None = None, timeout: float = 120.0
+    ) -> Completed:
+        """Run Git on this repository, whatever its exit code."""
+        return await self._run("--git-dir", self.git_dir, *arguments, env=env, timeout=timeout)
+
+    async def in_tree(self, work_tree: str, *arguments: str) -> None:
+        """Run Git in a working tree. PermanentError if it fails."""
+        await self._must(*arguments, cwd=work_tree, timeout=FETCH_SECONDS)
+
+    async def _must(
+        self,
+        *arguments: str,
+        stdin: bytes = b"",
+        env: Mapping[str, str] | None = None,
+        cwd: str | None = None,
+        timeout: float = 120.0,
+    ) -> bytes:
+        done = await self._run(*arguments, stdin=stdin, env=env, cwd=cwd, timeout=timeout)
+        if done.exit_code:
+            raise _cannot(_said(done))
+        return done.stdout
+
+    async def _run(
+        self,
+        *arguments: str,
+        stdin: bytes = b"",
+        env: Mapping[str, str] | None = None,
+        cwd: str | None = None,
+        timeout: float,
+    ) -> Completed:
+        command = ["git", *_OPTIONS, *arguments]
+        try:
+            return await self.machine.run(
+                command, stdin=stdin, env={**_ENVIRONMENT, **(env or {})}, cwd=cwd, timeout=timeout
+            )
+        except TimeoutError as error:
+            raise TemporaryError(
+                f"Git took longer than {timeout:.0f} s in the machine",
+                details=" ".join(arguments[:4]),
+                resolution="Try again, or fetch less of the history: `depth` in sealock.yml.",
+            ) from error
+
+
+def _cannot(said: str) -> PermanentError:
+    if "No space left on device" in said or "Disk quota exceeded" in said:
+        return PermanentError(
+            "the machine's disk is too small for the repository",
+            details=said,
+            resolution="Ask for a larger one in sealock.yml, or fetch less of the history.",
+        )
+    return PermanentError("Git failed in the machine", details=said, resolution="Look at what Git says.")
+
+
+def _said(done: Completed) -> str:
+    return done.stderr.decode(errors="replace").strip()
+
+
+def _object(line: str) -> tuple[str, str, int] | None:
+    name, _, rest = line.partition(" ")
+    kind, _, size = rest.partition(" ")
+    return (name, kind, int(size)) if size.isdigit() else None
