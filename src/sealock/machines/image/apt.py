@@ -49,7 +49,7 @@ Dir::State::lists "{home}/lists";
 Dir::State::status "{home}/status";
 Dir::State::extended_states "{home}/extended_states";
 Dir::Cache "{home}/cache";
-Dir::Cache::archives "{home}/archives";
+Dir::Cache::archives "{home}/empty";
 Dir::Cache::pkgcache "pkgcache.bin";
 Dir::Cache::srcpkgcache "";
 Dir::Etc::sourcelist "{home}/build.sources";
@@ -85,7 +85,13 @@ class Apt:
 
     def update(self) -> None:
         """Fetch the package lists. TemporaryError, with apt's words, if one cannot be had."""
-        for directory in (self.lists / "partial", self.archives / "partial", self.home / "cache"):
+        # `empty` is apt's own archive directory: it names no address for a package it finds there.
+        for directory in (
+            self.lists / "partial",
+            self.archives,
+            self.home / "empty/partial",
+            self.home / "cache",
+        ):
             directory.mkdir(parents=True, exist_ok=True)
         (self.home / "status").write_bytes(b"")
         self.sources.write_text(self._sources_text, "utf-8")
