@@ -45,8 +45,8 @@ class Tools(Protocol):
 
     def host_keys(self, host: str, port: int, given: tuple[str, ...]) -> tuple[str, ...]:
         """The keys to pin for a Git server, as `algorithm base64` lines: the given ones, checked, or
-        those that came with Sealock. Empty if none are given and none are known. UsageError for a line
-        that is not a host key."""
+        those this installation knows. UsageError for a line that is not a host key of that server, and
+        where none is given and none known."""
         ...
 
     def reaper(self) -> Reaper: ...

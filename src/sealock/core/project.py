@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Protocol
 
 from sealock.core.source import GitAddress
+
+PROJECT_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,7 @@ class SealedKey:
 
 @dataclass(frozen=True)
 class Project:
-    """id: random, 128 bits, hexadecimal. name: `[a-z0-9][a-z0-9._-]{0,62}`, unique.
+    """id: random, 128 bits, hexadecimal. name: matches `PROJECT_NAME`, unique.
 
     public_key: one OpenSSH line, to be installed as a deploy key. host_keys: the Git server's keys, as
     `algorithm base64` lines, pinned when the project was made. created_at: seconds since 1970.

@@ -1,0 +1,73 @@
+"""Projects: added with a key of their own, given a new one, removed.
+
+The key exists, sealed, before the project does: there is no moment in which a project has none.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+from sealock.core.errors import UsageError
+from sealock.core.keys import Sealer
+from sealock.core.project import PROJECT_NAME, Project, Projects
+from sealock.core.source import GitAddress
+
+
+def add_project(
+    name: str, address: GitAddress, host_keys: Sequence[str], *, projects: Projects, sealer: Sealer
+) -> Project:
+    """A new project with a new key. host_keys: `algorithm base64` lines, at least one.
+
+    UsageError for a name that cannot be one, a name or address that is taken, or no host key: a Git server
+    is never believed at its first word.
+    """
+    if not PROJECT_NAME.fullmatch(name):
+        raise UsageError(
+            f"{name[:80]!r} cannot be a project's name",
+            resolution="Use a letter or digit, then up to 62 of: lower-case letters, digits, `.`, `_`, `-`.",
+        )
+    if not host_keys:
+        raise UsageError(
+            f"the host key of {address.host} is not known",
+            resolution=HOW_TO_GET_HOST_KEYS.format(host=address.host, port=address.port),
+        )
+    project_id = secrets.token_hex(16)
+    public_key, sealed_key = sealer.new_key(project_id, 1, name)
+    project = Project(
+        id=project_id,
+        name=name,
+        address=address,
+        host_keys=tuple(host_keys),
+        public_key=public_key,
+        sealed_key=sealed_key,
+        created_at=time.time(),
+    )
+    projects.add(project)
+    return project
+
+
+def reset_key(name: str, *, projects: Projects, sealer: Sealer) -> Project:
+    """Give the project a new key; the old sealed one is gone. UsageError if there is no such project, or
+    somebody else reset its key at the same time."""
+    project = projects.get(name)
+    public_key, sealed_key = sealer.new_key(project.id, project.sealed_key.version + 1, project.name)
+    project = replace(project, public_key=public_key, sealed_key=sealed_key)
+    projects.replace(project)
+    return project
+
+
+def remove_project(name: str, *, projects: Projects) -> Project:
+    """Forget the project and its sealed key; returns what it was. UsageError if there is none."""
+    project = projects.get(name)
+    projects.remove(name)
+    return project
+
+
+HOW_TO_GET_HOST_KEYS = (
+    "Run `ssh-keyscan -p {port} -t ed25519,ecdsa {host}`, compare what `ssh-keygen -lf -` says of its output "
+    "with the fingerprint that the server's operator publishes or tells you, and give the line with "
+    "--host-key. Without the comparison the answer could be anybody's."
+)

@@ -1,0 +1,160 @@
+"""`sealock receipt`: show what a build left behind, and check it, offline.
+
+A receipt may come from anywhere. Its fields are shown only after its form was checked, and always with a
+word on whether the signature was.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from sealock.cli.receipt_words import Fields, summary
+from sealock.cli.tools import Tools
+from sealock.core.decision import Denied
+from sealock.core.errors import ExitCode, UsageError
+from sealock.core.receipt import LONGEST_RECEIPT, Check, Verification
+
+FILE = click.argument("file", type=click.Path(path_type=Path))
+KEY = click.option(
+    "--key",
+    type=click.Path(path_type=Path),
+    help="Public key (PEM) of the installation that signed it. Default: this installation's.",
+)
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="JSON, for programs.")
+
+
+@click.group()
+def receipt() -> None:
+    """Show and verify what a build left: its signed receipt."""
+
+
+@receipt.command()
+@FILE
+@KEY
+@AS_JSON
+@click.pass_context
+def show(ctx: click.Context, file: Path, key: Path | None, as_json: bool) -> None:
+    """Show the receipt in FILE. Ends with 1 if it is not authentic."""
+    tools: Tools = ctx.obj
+    data, verifier = _read(file), tools.verifier()
+    statements = verifier.read(data)
+    found = _verify_if_possible(tools, data, key)
+    if as_json:
+        click.echo(json.dumps({"verdict": _verdict(found), "statements": list(statements)}, indent=2))
+    else:
+        _print_fields(summary(statements))
+        click.echo(_last_line(found), err=found is not None and not found.authentic)
+    ctx.exit(ExitCode.BUILD_FAILED if found is not None and not found.authentic else ExitCode.GREEN)
+
+
+@receipt.command()
+@FILE
+@KEY
+@AS_JSON
+@click.pass_context
+def verify(ctx: click.Context, file: Path, key: Path | None, as_json: bool) -> None:
+    """Check the receipt in FILE against a public key; needs no network.
+
+    Ends with 0 if it is authentic and every promise was kept, 1 if it is refused, 2 if there is no such
+    file or key, 3 if it is authentic and shows that a promise was not kept.
+    """
+    tools: Tools = ctx.obj
+    found = tools.verifier().verify(_read(file), _read_key(key))
+    if as_json:
+        click.echo(json.dumps(_as_json(found), indent=2))
+    else:
+        for check in found.checks:
+            _print_check(check)
+        click.echo(_last_line(found))
+    if found.kept:
+        ctx.exit(ExitCode.GREEN)
+    ctx.exit(ExitCode.INFRASTRUCTURE if found.authentic else ExitCode.BUILD_FAILED)
+
+
+@receipt.command("key")
+@click.pass_obj
+def key_(tools: Tools) -> None:
+    """Print the public key of this installation, to be given to whoever checks its receipts."""
+    click.echo(tools.installation_public_key().decode(), nl=False)
+
+
+def _read(file: Path) -> bytes:
+    """At most one byte more than a receipt may have: enough to refuse it."""
+    try:
+        with file.open("rb") as opened:
+            return opened.read(LONGEST_RECEIPT + 1)
+    except OSError as error:
+        raise UsageError(f"cannot read {str(file)!r}", details=str(error.strerror)) from error
+
+
+def _read_key(file: Path | None) -> bytes | None:
+    return None if file is None else _read(file)
+
+
+def _verify_if_possible(tools: Tools, data: bytes, key: Path | None) -> Verification | None:
+    """None where there is no key to check against; a key that was given must be one."""
+    try:
+        return tools.verifier().verify(data, _read_key(key))
+    except UsageError:
+        if key is not None:
+            raise
+        return None
+
+
+def _verdict(found: Verification | None) -> str:
+    if found is None:
+        return "unchecked"
+    if not found.authentic:
+        return "refused"
+    return "kept" if found.kept else "broken"
+
+
+def _last_line(found: Verification | None) -> str:
+    if found is None:
+        return "The signature was NOT checked: there is no key. Give one with --key installation.pub."
+    if not found.authentic:
+        return f"REFUSED, believe nothing in it: {_reason(found.checks[-1])}."
+    if found.broken:
+        promises = ", ".join(str(check.promise) for check in found.broken)
+        return f"Authentic, and it shows that a promise was NOT kept: {promises}."
+    return f"Authentic, signed by {found.key_id[:16]}, and every promise it speaks of was kept."
+
+
+def _print_check(check: Check) -> None:
+    mark = click.style("ok    ", fg="green") if check.decision else click.style("FAILED", fg="red", bold=True)
+    promise = f"{check.promise}: " if check.promise else ""
+    click.echo(f"{mark}  {promise}{check.name}")
+    if not check.decision:
+        click.echo(f"        {_reason(check)}")
+
+
+def _reason(check: Check) -> str:
+    return check.decision.reason if isinstance(check.decision, Denied) else ""
+
+
+def _as_json(found: Verification) -> dict[str, object]:
+    checks = [
+        {"name": it.name, "promise": it.promise, "ok": bool(it.decision), "reason": _reason(it)}
+        for it in found.checks
+    ]
+    return {"verdict": _verdict(found), "key_id": found.key_id, "checks": checks}
+
+
+def _print_fields(fields: Fields) -> None:
+    """A grid in a terminal, plain lines elsewhere."""
+    if not click.get_text_stream("stdout").isatty():
+        for label, value in fields:
+            click.echo(f"{label:<14}{value}")
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table.grid(padding=(0, 2))
+    for label, value in fields:
+        # Text, not markup: what a receipt says must not colour itself.
+        table.add_row(Text(label, style="bold cyan"), Text(value))
+    Console().print(table)
