@@ -74,19 +74,23 @@ class MachineSection(Section):
     cpus: Annotated[int, Field(ge=1, le=MOST_CPUS)] = Plan.cpus
     """How many processors."""
     disk: Disk = 0
-    """How much of the memory files may take. Three quarters of it if not given."""
+    """How much of the memory files may take. Three quarters of it if not given, and at most
+    all but 64 MiB."""
 
     @property
     def disk_mib(self) -> int:
         """How much files may take, in MiB."""
-        return self.disk or self.memory * 3 // 4
+        return self.disk or min(self.memory * 3 // 4, self._most_disk_mib)
+
+    @property
+    def _most_disk_mib(self) -> int:
+        return self.memory - _MEMORY_BESIDE_DISK_MIB
 
     @model_validator(mode="after")
     def _disk_within_memory(self) -> Self:
-        most = self.memory - _MEMORY_BESIDE_DISK_MIB
-        if self.disk_mib > most:
+        if self.disk > self._most_disk_mib:
             raise refuse(
-                f"files live in memory; of {self.memory} MiB they may take {most} MiB at most",
+                f"files live in memory; of {self.memory} MiB they may take {self._most_disk_mib} MiB at most",
                 "Make `machine.memory` larger or `machine.disk` smaller.",
                 at="disk",
             )

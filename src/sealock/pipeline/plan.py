@@ -11,15 +11,20 @@ from sealock.pipeline.fields import is_image
 from sealock.pipeline.problem import near_match, shown
 
 
-def plan(configuration: Configuration, pipelines: Sequence[str] = (), image: str | None = None) -> Plan:
+def plan(
+    configuration: Configuration,
+    pipelines: Sequence[str] = (),
+    image: str | None = None,
+    default_image: str | None = None,
+) -> Plan:
     """The plan of one build.
 
     pipelines: those to run, in this order; none named means all, in the file's order. image: instead of
-    the configuration's. UsageError if a pipeline is not there or the image's name cannot be one.
+    the configuration's. default_image: where neither names one. UsageError if a pipeline is not there or the image's name cannot be one.
     """
     machine = configuration.machine
     return Plan(
-        image=_image(image or configuration.image),
+        image=_image(image or _configured_image(configuration, default_image)),
         steps=_steps(configuration, _chosen(configuration, pipelines)),
         environment=dict(configuration.environment),
         timeouts=Timeouts(silence=configuration.timeouts.silence, total=configuration.timeouts.total),
@@ -47,6 +52,12 @@ def _chosen(configuration: Configuration, pipelines: Sequence[str]) -> Sequence[
                 resolution="Name one of them, or none to run all.",
             )
     return list(dict.fromkeys(pipelines)) or available
+
+
+def _configured_image(configuration: Configuration, default: str | None) -> str:
+    if default is not None and "image" not in configuration.model_fields_set:
+        return default
+    return configuration.image
 
 
 def _image(name: str) -> str:

@@ -17,11 +17,13 @@ def read_plan(
     file: str = "sealock.yml",
     pipelines: Sequence[str] = (),
     image: str | None = None,
+    default_image: str | None = None,
 ) -> Plan:
-    """See `core.plan.PlanReader`. text None: there is no such file."""
+    """See `core.plan.PlanReader`. text None: there is no such file. default_image: the installation's,
+    for a file that names none."""
     if text is None:
         raise UsageError(
             f"there is no {shown(file)} in the repository",
             resolution=f"Add one that says how the code is tested. A small example:\n{EXAMPLE}",
         )
-    return plan(read(text, file), pipelines, image)
+    return plan(read(text, file), pipelines, image, default_image)
