@@ -20,29 +20,14 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from sealock.core.errors import ConfigError, SealockError, UsageError
-from sealock.core.mounts import is_on_tmpfs
+from sealock.core.places import default_data_dir, default_runtime_dir, default_settings_file
 
 PREFIX = "SEALOCK_"
 # Variables of ours that are no settings: where the file is, how errors are shown, and what a build's
 # own commands find in their environment, since Sealock may well be run inside a build.
 NOT_SETTINGS = frozenset({"CONFIG", "TRACEBACK", "BUILD_ID", "COMMIT", "BRANCH", "REF", "PIPELINE"})
 
-
-def default_data_dir() -> Path:
-    """/var/lib/sealock for root, else the user's own data directory."""
-    if os.geteuid() == 0:
-        return Path("/var/lib/sealock")
-    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share") / "sealock"
-
-
-def default_runtime_dir() -> Path:
-    """The first of the usual places that is memory. PermanentError is the preflight's to raise: where
-    none is, the first is returned and refused there."""
-    places = [Path("/run/sealock"), Path(f"/dev/shm/sealock-{os.geteuid()}")]  # noqa: S108 - memory, 0700
-    if os.geteuid() != 0:
-        session = os.environ.get("XDG_RUNTIME_DIR")
-        places[:1] = [Path(session) / "sealock"] if session else []
-    return next((place for place in places if is_on_tmpfs(place)), places[0])
+_HOST_NAME = re.compile(r"(?=.{1,253}$)[A-Za-z0-9_][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*")
 
 
 def _absolute(path: Path) -> Path:
@@ -64,9 +49,8 @@ def _split(value: object) -> object:
 
 def _destination(value: str) -> str:
     """A host name, an address or a range; a range with host bits set is a slip and refused."""
-    if re.fullmatch(r"(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_-]+)*", value):
-        if not re.fullmatch(r"[0-9.]+", value):
-            return value.lower()
+    if _HOST_NAME.fullmatch(value) and not re.fullmatch(r"[0-9.]+", value):
+        return value.lower()
     return str(ip_network(value))
 
 
@@ -159,12 +143,19 @@ class Settings(BaseSettings):
     image_apt_mirror: str | None = Field(
         default=None,
         pattern=r"^https?://[^\s\"]+$",
-        description="The Debian mirror that images are built from. Default: Debian's own. A URL.",
+        description="The Debian mirror that images are built from. "
+        "Default: what this host's apt uses. A URL.",
+    )
+    image_apt_security_mirror: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s\"]+$",
+        description="The mirror of Debian's security updates that images are built from. "
+        "Default: what this host's apt uses. A URL.",
     )
     image_apt_sources: ExistingFile | None = Field(
         default=None,
-        description="A file in apt's sources format that images get in place of the one made from the "
-        "mirror, so that builds install packages from your own archive. Default: none. An absolute path.",
+        description="A file in apt's deb822 format that images get in place of Debian's own sources, so that "
+        "builds install packages from your own archive. Default: none. An absolute path.",
     )
     image_pip_configuration: ExistingFile | None = Field(
         default=None,
@@ -219,9 +210,7 @@ def settings_file() -> Path | None:
                 resolution="Correct the path or unset the variable.",
             )
         return Path(named)
-    usual = Path("/etc/sealock/sealock.toml")
-    if os.geteuid() != 0:
-        usual = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "sealock/sealock.toml"
+    usual = default_settings_file()
     return usual if usual.is_file() else None
 
 

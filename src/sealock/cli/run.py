@@ -79,11 +79,6 @@ def find_source(tools: Tools, text: str, ref: str | None, working_tree: bool) ->
     """What was typed: a directory of this host if there is one, else a repository's address."""
     path = Path(text)
     if "\0" not in text and path.is_dir():
-        if working_tree and ref is not None:
-            raise UsageError(
-                "--ref and --working-tree exclude each other",
-                resolution="Leave out --ref to build what lies in the directory now.",
-            )
         return DirectorySource(path, ref, working_tree)
     if ":" not in text:
         raise UsageError(

@@ -20,7 +20,8 @@ def plan(
     """The plan of one build.
 
     pipelines: those to run, in this order; none named means all, in the file's order. image: instead of
-    the configuration's. default_image: where neither names one. UsageError if a pipeline is not there or the image's name cannot be one.
+    the configuration's. default_image: where neither names one. UsageError if a pipeline is not there
+    or the image's name cannot be one.
     """
     machine = configuration.machine
     return Plan(

@@ -1,0 +1,203 @@
+"""Makes the adapters out of the settings, each when it is first asked for.
+
+The one place that knows them all. Imports stand inside the methods, since most commands need few of
+the libraries underneath and should not wait for the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import cached_property, partial
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sealock.builds.request import RunPorts
+    from sealock.builds.run import Runner
+    from sealock.cli.tools import SettingRow
+    from sealock.core.image import Images
+    from sealock.core.keys import Sealer
+    from sealock.core.machine import Machines, Reaper
+    from sealock.core.project import Projects
+    from sealock.core.receipt import Verifier
+    from sealock.core.source import GitAddress
+    from sealock.keeper.kek import FileKek
+    from sealock.ledger.signing import InstallationKey
+    from sealock.machines.image.additions import Additions
+    from sealock.machines.options import MachineOptions
+    from sealock.settings import Settings
+
+
+class Wiring:
+    """Implements `cli.tools.Tools` over this host."""
+
+    def settings(self) -> list[SettingRow]:
+        """Every setting as text, with where it is from."""
+        from sealock.cli.tools import SettingRow
+
+        values, sources = self._loaded
+        return [SettingRow(name, _as_text(getattr(values, name)), source) for name, source in sources.items()]
+
+    def images(self) -> Images:
+        """The images of this host."""
+        from sealock.machines.image.store import ImageStore
+
+        return ImageStore(
+            self._settings.images_dir,
+            additions=self._additions(),
+            mirror=self._settings.image_apt_mirror,
+            security_mirror=self._settings.image_apt_security_mirror,
+        )
+
+    def projects(self) -> Projects:
+        """The projects of this installation."""
+        from sealock.store.projects import ProjectFiles
+
+        return ProjectFiles(self._settings.data_dir / "projects")
+
+    def sealer(self) -> Sealer:
+        """What makes keys. The key-encryption key is made when this is first asked for."""
+        from sealock.keeper.seal import KeySealer
+
+        return KeySealer(self._kek)
+
+    def git_address(self, url: str) -> GitAddress:
+        """A repository's address, checked."""
+        from sealock.providers.git.address import parse
+
+        return parse(url)
+
+    def host_keys(self, host: str, port: int, given: tuple[str, ...]) -> tuple[str, ...]:
+        """The keys to pin for a Git server."""
+        from sealock.providers.git.known_hosts import pins
+
+        return pins(host, port, given, self._settings.known_hosts)
+
+    def reaper(self) -> Reaper:
+        """What ends the remains of crashed runs."""
+        from sealock.machines.reaper import HostReaper
+
+        return HostReaper(self._settings.runtime_dir)
+
+    @asynccontextmanager
+    async def runner(self) -> AsyncIterator[Runner]:
+        """What runs builds, with its machines."""
+        from sealock.builds.run import Runner
+        from sealock.machines.qemu import QemuMachines
+
+        images = self.images()
+        async with QemuMachines.from_options(self._machine_options(), images) as machines:
+            yield Runner(self._run_ports(machines, images))
+
+    def receipts_directory(self) -> Path:
+        """Where receipts are kept."""
+        return self._settings.data_dir / "receipts"
+
+    def verifier(self) -> Verifier:
+        """What checks receipts; works without an installation."""
+        from sealock.ledger.signing import find_public_key
+        from sealock.ledger.verify import ReceiptVerifier
+
+        return ReceiptVerifier(find_public_key(self._keys_directory))
+
+    def installation_public_key(self) -> bytes:
+        """The public half of the key receipts are signed with, as PEM; made when there is none."""
+        return self._installation_key.public_key
+
+    @cached_property
+    def _loaded(self) -> tuple[Settings, dict[str, str]]:
+        from sealock.settings import load
+
+        return load()
+
+    @property
+    def _settings(self) -> Settings:
+        return self._loaded[0]
+
+    @property
+    def _keys_directory(self) -> Path:
+        return self._settings.data_dir / "keys"
+
+    @cached_property
+    def _kek(self) -> FileKek:
+        from sealock.keeper.kek import FileKek
+
+        return FileKek.load_or_create(self._settings.key_encryption_key)
+
+    @cached_property
+    def _installation_key(self) -> InstallationKey:
+        from sealock.ledger.signing import InstallationKey
+
+        return InstallationKey.load_or_create(self._keys_directory)
+
+    def _additions(self) -> Additions:
+        from sealock.machines.image.additions import Additions, read_certificates
+
+        settings = self._settings
+        certificate = settings.image_ca_certificate
+        return Additions(
+            ca_certificates=read_certificates(certificate) if certificate else None,
+            apt_sources=_content(settings.image_apt_sources),
+            pip_conf=_content(settings.image_pip_configuration),
+            npmrc=_content(settings.image_npm_configuration),
+        )
+
+    def _machine_options(self) -> MachineOptions:
+        from sealock.machines.options import MachineOptions
+
+        settings = self._settings
+        return MachineOptions(
+            runtime_dir=settings.runtime_dir,
+            qemu=settings.qemu,
+            pasta=settings.pasta,
+            user=settings.machine_user,
+            acceleration=settings.acceleration,
+            network_allow=settings.network_allow,
+            swap_is_encrypted=settings.swap == "encrypted",
+            pool_size=settings.pool_size,
+            keep_template=settings.keep_template,
+        )
+
+    def _run_ports(self, machines: Machines, images: Images) -> RunPorts:
+        from sealock.builds.checkout import CheckoutPorts
+        from sealock.builds.request import RunPorts
+        from sealock.keeper.open import KeyOpener
+        from sealock.ledger.receipts import ReceiptFiles
+        from sealock.machines.agent import SshAgents
+        from sealock.pipeline.reader import read_plan
+        from sealock.providers.git.address import parse
+        from sealock.providers.git.dial import GitDialer
+        from sealock.providers.git.local import LocalRepositories
+        from sealock.providers.git.ref import check_ref
+
+        settings = self._settings
+        return RunPorts(
+            machines=machines,
+            images=images,
+            repositories=LocalRepositories(settings.runtime_dir),
+            projects=self.projects(),
+            receipts=ReceiptFiles(self.receipts_directory(), self._installation_key),
+            checkout=CheckoutPorts(
+                dialer=GitDialer(settings.git_allow),
+                agents=SshAgents(settings.runtime_dir),
+                opener=KeyOpener(self._kek),
+                parse_address=parse,
+                check_ref=check_ref,
+            ),
+            read_plan=partial(read_plan, default_image=settings.image),
+            default_image=settings.image,
+        )
+
+
+def _as_text(value: object) -> str:
+    """As it would be written in the environment."""
+    if value is None:
+        return ""
+    return ",".join(value) if isinstance(value, tuple) else str(value)
+
+
+def _content(path: Path | None) -> str | None:
+    """A file's text; that it is there was checked with the settings."""
+    return path.read_text(encoding="utf-8") if path else None
