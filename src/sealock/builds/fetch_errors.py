@@ -123,7 +123,7 @@ _KNOWN: tuple[tuple[tuple[str, ...], Callable[[str, Attempt], SealockError]], ..
     (("Host key verification failed", "no matching host key type found"), _another_host_key),
     (("Permission denied (", "Too many authentication failures"), _key_refused),
     (("No space left on device",), _full),
-    (("couldn't find remote ref", "not our ref", "unadvertised object", "not a valid SHA1"), _no_ref),
+    (("couldn't find remote ref", "not our ref", "unadvertised object", "nonexistent object"), _no_ref),
     (("mismatched algorithms",), _other_format),
     (
         (

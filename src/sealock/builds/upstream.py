@@ -156,7 +156,7 @@ Host {ALIAS}
     ConnectTimeout 60
     ServerAliveInterval 30
     ServerAliveCountMax 4
-    LogLevel ERROR
+    LogLevel INFO
 """
 
 
