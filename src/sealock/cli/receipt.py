@@ -144,17 +144,5 @@ def _as_json(found: Verification) -> dict[str, object]:
 
 
 def _print_fields(fields: Fields) -> None:
-    """A grid in a terminal, plain lines elsewhere."""
-    if not click.get_text_stream("stdout").isatty():
-        for label, value in fields:
-            click.echo(f"{label:<14}{value}")
-        return
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table.grid(padding=(0, 2))
     for label, value in fields:
-        # Text, not markup: what a receipt says must not colour itself.
-        table.add_row(Text(label, style="bold cyan"), Text(value))
-    Console().print(table)
+        click.echo(click.style(f"{label:<14}", fg="cyan") + value)

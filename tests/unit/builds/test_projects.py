@@ -1,0 +1,128 @@
+"""Projects are added with a key of their own, given a new one, removed (P1)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sealock.builds.projects import add_project, remove_project, reset_key
+from sealock.core.errors import PermanentError, UsageError
+from sealock.core.project import Project
+from sealock.core.source import GitAddress
+from sealock.keeper.kek import FileKek
+from sealock.keeper.open import KeyOpener
+from sealock.keeper.seal import KeySealer
+from sealock.store.projects import ProjectFiles
+
+ADDRESS = GitAddress("git", "git.example.org", 2222, "/team/parser.git")
+HOST_KEYS = ("ssh-ed25519 AAAA",)
+
+
+class Installation:
+    """A store, and a key-encryption key that is not in it."""
+
+    def __init__(self, directory: Path) -> None:
+        self.kek = FileKek.load_or_create(directory / "keys" / "kek")
+        self.store = directory / "projects"
+        self.projects = ProjectFiles(self.store)
+        self.sealer = KeySealer(self.kek)
+
+    def add(
+        self, name: str = "parser", address: GitAddress = ADDRESS, host_keys: Sequence[str] = HOST_KEYS
+    ) -> Project:
+        return add_project(name, address, host_keys, projects=self.projects, sealer=self.sealer)
+
+    def kept(self) -> bytes:
+        return b"".join(path.read_bytes() for path in self.store.iterdir())
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Installation:
+    return Installation(tmp_path)
+
+
+def test_a_new_project_has_a_key_that_opens(here: Installation) -> None:
+    made = here.add()
+    assert here.projects.get("parser") == made
+    assert made.host_keys == HOST_KEYS
+    assert made.sealed_key.version == 1
+    assert KeyOpener(here.kek).open_key(made).reveal().startswith(b"-----BEGIN OPENSSH PRIVATE KEY-----")
+
+
+def test_no_two_projects_share_a_key_or_an_id(here: Installation) -> None:
+    made = [here.add(f"p{n}", replace(ADDRESS, path=f"/team/p{n}.git")) for n in range(10)]
+    assert len({each.public_key.split()[1] for each in made}) == 10
+    assert len({each.id for each in made}) == 10
+    assert all(len(bytes.fromhex(each.id)) == 16 for each in made)
+
+
+def test_the_store_alone_holds_no_key(here: Installation) -> None:
+    private = KeyOpener(here.kek).open_key(here.add()).reveal()
+    for line in private.splitlines()[1:-1]:
+        assert line not in here.kept()
+
+
+@pytest.mark.parametrize("name", ["", "Parser", "-parser", ".parser", "a/b", "a b", "a\n", "é", "a" * 64])
+def test_a_name_that_cannot_be_one_is_refused(here: Installation, name: str) -> None:
+    with pytest.raises(UsageError, match="cannot be a project's name"):
+        here.add(name)
+    assert here.projects.all() == []
+
+
+def test_no_host_key_no_project(here: Installation) -> None:
+    with pytest.raises(UsageError, match=r"the host key of git\.example\.org is not known") as caught:
+        here.add(host_keys=())
+    assert "ssh-keyscan -p 2222 -t ed25519,ecdsa git.example.org" in caught.value.resolution
+    assert "fingerprint" in caught.value.resolution
+    assert here.projects.all() == []
+
+
+def test_a_taken_name_or_repository_is_refused(here: Installation) -> None:
+    here.add()
+    with pytest.raises(UsageError, match="already"):
+        here.add(address=replace(ADDRESS, path="/team/other.git"))
+    with pytest.raises(UsageError, match="already"):
+        here.add("printer")
+
+
+def test_a_reset_makes_a_new_key_and_the_old_one_is_gone(here: Installation) -> None:
+    old = here.add()
+    new = reset_key("parser", projects=here.projects, sealer=here.sealer)
+    assert new.sealed_key.version == 2
+    assert new.public_key.split()[1] != old.public_key.split()[1]
+    assert (new.id, new.address, new.host_keys, new.created_at) == (
+        old.id,
+        old.address,
+        old.host_keys,
+        old.created_at,
+    )
+    KeyOpener(here.kek).open_key(new).forget()
+    for gone in (old.public_key, old.sealed_key.ciphertext, old.sealed_key.wrapped_key):
+        assert gone.encode() not in here.kept()
+
+
+def test_the_old_key_does_not_pass_for_the_new_one(here: Installation) -> None:
+    old = here.add()
+    new = reset_key("parser", projects=here.projects, sealer=here.sealer)
+    rolled_back = replace(
+        new, public_key=old.public_key, sealed_key=replace(old.sealed_key, version=new.sealed_key.version)
+    )
+    with pytest.raises(PermanentError, match="does not open"):
+        KeyOpener(here.kek).open_key(rolled_back)
+
+
+def test_a_removed_project_is_gone_with_its_key(here: Installation) -> None:
+    made = here.add()
+    assert remove_project("parser", projects=here.projects) == made
+    assert here.projects.all() == []
+    assert made.sealed_key.ciphertext.encode() not in here.kept()
+
+
+def test_an_unknown_name_is_refused(here: Installation) -> None:
+    with pytest.raises(UsageError, match="there is no project"):
+        reset_key("parser", projects=here.projects, sealer=here.sealer)
+    with pytest.raises(UsageError, match="there is no project"):
+        remove_project("parser", projects=here.projects)
