@@ -6,7 +6,7 @@ own guest files), so that nothing is built twice and a receipt can name it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -56,4 +56,13 @@ class Images(Protocol):
 
     def remove(self, digest: str) -> None:
         """Delete an image from this host. UsageError if it is not there or a machine uses it."""
+        ...
+
+    def verify(self, image: Image) -> None:
+        """Read the whole image and compare it with what was built. PermanentError if it differs."""
+        ...
+
+    def inputs(self, image: Image) -> Mapping[str, object]:
+        """Everything its digest is made of, as plain JSON values. `packages` lists what lies in the
+        root: `name`, `version`, `architecture`, `sha256`, `size` and `file` of each."""
         ...

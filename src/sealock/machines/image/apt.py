@@ -170,7 +170,7 @@ class Apt:
             nonlocal seen
             if line.startswith("Get:"):
                 seen += 1
-                if seen % 25 == 0:
+                if seen % max(1, len(packages) // 10) == 0:
                     progress(f"fetching packages, {100 * seen // len(packages)} %")
 
         wanted = [f"{package.name}={package.version}" for package in packages]

@@ -4,8 +4,8 @@ A program of its own (`python -m sealock.machines.image.pack TREE OUT SINCE`), s
 user can run it in the user namespace that owns the tree.
 
 Files that came in packages keep their times; what was written during the build gets one fixed time.
-Python's compiled files hold their source's time, so they follow it: else no machine could use them
-and each start of Python would compile its library anew, in RAM, in emulation.
+Python's compiled files are made to name their source's time: while a fixed build time is set, Python
+writes the form that reads and hashes each source at each start, which costs an emulated machine dear.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ EPOCH = 1735689600
 _UUID = "7365616c-6f63-4b00-8000-000000000001"
 _SUPERBLOCK = 1024
 _MAGIC = 0xE0F5E1E2
-_PLAIN_PYC = 0
+_BY_TIME = 0
 
 
 def pack(tree: Path, out: Path, since: float) -> None:
@@ -51,22 +51,29 @@ def settle(tree: Path, since: float) -> None:
 
 def _settle_one(path: Path, since: float) -> None:
     status = path.lstat()
-    regular = stat.S_ISREG(status.st_mode)
-    if regular and path.suffix == ".pyc":
+    if path.suffix == ".pyc" and stat.S_ISREG(status.st_mode):
         _settle_compiled(path, since)
-    when = int(status.st_mtime) if regular and status.st_mtime < since else EPOCH
+    when = _settled_time(status, since)
     os.utime(path, (when, when), follow_symlinks=False)
 
 
+def _settled_time(status: os.stat_result, since: float) -> int:
+    came_in_package = stat.S_ISREG(status.st_mode) and status.st_mtime < since
+    return int(status.st_mtime) if came_in_package else EPOCH
+
+
 def _settle_compiled(path: Path, since: float) -> None:
-    # magic, flags, time of the source, size of the source
+    """Write the source's time and length into a compiled file's header, behind its magic number."""
+    source = path.parent.parent / (path.name.split(".", 1)[0] + ".py")
+    if path.parent.name != "__pycache__" or source.is_symlink() or not source.is_file():
+        return
+    status = source.stat()
     with path.open("r+b") as file:
-        header = file.read(16)
-        if len(header) < 16 or struct.unpack_from("<I", header, 4)[0] != _PLAIN_PYC:
-            return
-        if struct.unpack_from("<I", header, 8)[0] >= int(since):
-            file.seek(8)
-            file.write(struct.pack("<I", EPOCH))
+        magic = file.read(4)
+        if len(magic) == 4:
+            file.write(
+                struct.pack("<III", _BY_TIME, _settled_time(status, since), status.st_size & 0xFFFFFFFF)
+            )
 
 
 def _knows_mkfs_time() -> bool:

@@ -194,11 +194,14 @@ class _Watch:
         self._progress = progress
         self._steps = packages * 2
         self._seen = 0
+        self._told = 0
 
     def __call__(self, line: str) -> None:
         if line.startswith("sealock: "):
             self._progress("running " + line.removeprefix("sealock: ") + " of the recipe")
         if line.startswith(("Unpacking ", "Setting up ")):
             self._seen += 1
-            if self._seen % 20 == 0:
-                self._progress(f"installing packages, {min(100, 100 * self._seen // self._steps)} %")
+            percent = min(100, 100 * self._seen // self._steps)
+            if percent >= self._told + 5:
+                self._told = percent
+                self._progress(f"installing packages, {percent} %")

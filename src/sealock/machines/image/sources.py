@@ -74,11 +74,11 @@ def _choose(entries: list[Entry], suite: str, mirror: str | None, *, security: b
             raise UsageError(f"{mirror!r} is not the address of an apt mirror")
         return Entry(mirror, suite, ("main",), best.signed_by if best else "")
     if best is None:
-        name = "images.security_mirror" if security else "images.mirror"
+        name = "image_apt_security_mirror" if security else "image_apt_mirror"
         raise PermanentError(
             f"this host's apt has no Debian {'security ' if security else ''}archive to build images from",
             details="looked in /etc/apt/sources.list and /etc/apt/sources.list.d",
-            resolution=f"Add one there, or set {name} to the address of a mirror.",
+            resolution=f"Add one there, or set {name} in the settings to the address of a mirror.",
         )
     return replace(best, components=("main",))
 

@@ -16,10 +16,9 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from sealock.core.errors import PermanentError, TemporaryError, UsageError
 from sealock.core.image import Image, Progress
@@ -94,12 +93,12 @@ class ImageStore:
             shutil.rmtree(path)
 
     def verify(self, image: Image) -> None:
-        """Read the whole image and compare it with its manifest. PermanentError if it differs."""
+        """See `core.image.Images.verify`."""
         manifest.check_hashes(image)
 
-    def details(self, image: Image) -> dict[str, Any]:
-        """Its manifest, as plain JSON values: every input that its digest is made of, among others."""
-        return manifest.load(image.root.parent)
+    def inputs(self, image: Image) -> Mapping[str, object]:
+        """See `core.image.Images.inputs`."""
+        return dict(manifest.load(image.root.parent)["inputs"])
 
     def _build(self, wanted: Recipe, work: Path, progress: Progress) -> Image:
         try:
