@@ -53,6 +53,13 @@ def test_an_image_that_is_asked_for_takes_the_place_of_the_configured_one() -> N
     assert plan(THREE, image="sha256:" + "f" * 64).image == "sha256:" + "f" * 64
 
 
+def test_the_installation_s_default_image_stands_in_for_a_configuration_that_names_none() -> None:
+    assert plan(THREE, default_image="base").image == "base"
+    assert plan(THREE, image="other", default_image="base").image == "other"
+    # The file's own word counts, also where it names the usual default.
+    assert plan(read(b"image: python\ntest: a\n"), default_image="base").image == "python"
+
+
 @pytest.mark.parametrize("image", ["Base", "../base", "-x", "a b", "a\n", "sha256:abc", "x" * 64])
 def test_an_image_that_cannot_be_one_is_refused(image: str) -> None:
     with pytest.raises(UsageError, match="cannot be an image's name or digest") as caught:
