@@ -7,7 +7,6 @@ made is gone afterwards, but for the image and the package's archive; it exits w
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -35,7 +34,7 @@ class Sample:
             "SEALOCK_DATA_DIR": str(directory / "data"),
             "SEALOCK_IMAGES_DIR": str(load()[0].images_dir),
             # The Git server is on this host, which no build may reach unless its operator says so.
-            "SEALOCK_GIT_ALLOW": json.dumps([HOST]),
+            "SEALOCK_GIT_ALLOW": HOST,
         }
 
     def run(self) -> int:
