@@ -19,7 +19,7 @@ from sealock.core.errors import PermanentError
 def make_private_directory(path: Path) -> None:
     """Make a directory of mode 0700 if it is not there, parents included.
 
-    PermanentError if it cannot be made, is not ours, or others may change what lies in it.
+    PermanentError if it cannot be made, or somebody else but root may change what lies in it.
     """
     try:
         path.mkdir(parents=True, mode=0o700, exist_ok=True)
@@ -35,19 +35,18 @@ def make_private_directory(path: Path) -> None:
 def create_secret_file(path: Path, value: bytes) -> bool:
     """Keep `value` in a new file of mode 0400 in a private directory; False if the file is there already.
 
-    Two processes may try at once: one of them creates it, both see it whole.
+    Two processes may try at once: one of them creates it, both see it whole. PermanentError if it cannot
+    be kept there.
     """
     make_private_directory(path.parent)
-    beside = _write_beside(path, value, 0o400)
     try:
-        # A link, unlike a rename, never takes the place of a file that is already there.
-        os.link(beside, path)
-    except FileExistsError:
-        return False
-    finally:
-        beside.unlink(missing_ok=True)
-    _flush_directory(path.parent)
-    return True
+        return _link_new(path, value)
+    except OSError as error:
+        raise PermanentError(
+            f"cannot make the secret file {path}",
+            details=str(error),
+            resolution="Make room or give us the right to write there, or put the file there yourself.",
+        ) from error
 
 
 def read_secret_file(path: Path, *, longest: int) -> bytes:
@@ -87,6 +86,19 @@ def remove_whole(path: Path) -> None:
     _flush_directory(path.parent)
 
 
+def _link_new(path: Path, value: bytes) -> bool:
+    beside = _write_beside(path, value, 0o400)
+    try:
+        # A link, unlike a rename, never takes the place of a file that is already there.
+        os.link(beside, path)
+    except FileExistsError:
+        return False
+    finally:
+        beside.unlink(missing_ok=True)
+    _flush_directory(path.parent)
+    return True
+
+
 def _write_beside(path: Path, data: bytes, mode: int) -> Path:
     beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -113,8 +125,9 @@ def _flush_directory(path: Path) -> None:
 
 
 def _refuse_shared_directory(path: Path) -> None:
+    """Who may write to the directory may exchange what lies in it. Root may anyway."""
     found = path.stat()
-    if found.st_uid != os.geteuid() or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+    if found.st_uid not in (os.geteuid(), 0) or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise PermanentError(
             f"{path} can be changed by somebody else",
             details=f"owner {found.st_uid}, mode {stat.S_IMODE(found.st_mode):04o}",

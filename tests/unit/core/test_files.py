@@ -115,6 +115,25 @@ def test_a_directory_that_others_may_change_is_refused(path: Path, mode: int) ->
         read_secret_file(path, longest=5)
 
 
+def test_a_directory_of_another_user_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    create_secret_file(path, b"value")
+    if os.geteuid() == 0:
+        os.chown(path.parent, 4712, -1)
+    monkeypatch.setattr(os, "geteuid", lambda: 4711)
+    with pytest.raises(PermanentError, match="can be changed by somebody else"):
+        read_secret_file(path, longest=5)
+
+
+def test_a_secret_that_cannot_be_kept_is_said(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(PermanentError, match="cannot make the secret file"):
+        create_secret_file(path, b"value")
+    assert _names(path.parent) == []
+
+
 def test_a_missing_file_is_told_apart(path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         read_secret_file(path, longest=5)
