@@ -24,7 +24,7 @@ def lab(tmp_path: Path) -> Iterator[Bench]:
         yield Bench(None, KeyPair(b"", ""), runtime, runtime / "machines")  # type: ignore[arg-type]
 
 
-def traces(directory: Path) -> dict[str, tuple[float, str]]:
+def traces(directory: Path) -> dict[str, tuple[int, str]]:
     """Time and content of everything below, links and directories included."""
     found = {}
     for path in sorted(directory.rglob("*")):
