@@ -7,6 +7,7 @@ was broken. Characters that could not be printed are replaced; everything else g
 from __future__ import annotations
 
 import hashlib
+from urllib.parse import quote
 
 from pydantic import ValidationError
 
@@ -82,13 +83,8 @@ def _definition(record: BuildRecord) -> BuildDefinition:
         )
     ]
     if record.commit:
-        scheme = "git+" if "://" in record.source else ""
         dependencies.append(
-            Resource(
-                name="source",
-                uri=f"{scheme}{_text(record.source)}",
-                digest=GitCommit(git_commit=record.commit),
-            )
+            Resource(name="source", uri=_uri(record.source), digest=GitCommit(git_commit=record.commit))
         )
     return BuildDefinition(
         external_parameters=ExternalParameters(
@@ -174,6 +170,18 @@ def _machine_life(machine: MachineRecord) -> MachineLife:
         process_reaped_at=_maybe_time(machine.process_reaped_at),
         memory_free_at=_maybe_time(machine.memory_free_at),
     )
+
+
+def _uri(source: str) -> str:
+    """As readers of provenance expect a repository's URI; `git@host:path` is none."""
+    kind, _, name = source.partition(":")
+    if kind == "directory":
+        return f"directory:{quote(_text(name))}"
+    if "://" in source:
+        return f"git+{_text(source)}"
+    mark = "]:" if "@[" in source else ":"
+    host, _, path = _text(source).partition(mark)
+    return f"git+ssh://{host}{mark[:-1]}/{path}"
 
 
 def _sha256(digest: str) -> Sha256:

@@ -91,6 +91,22 @@ def test_what_cannot_be_printed_is_replaced(record: BuildRecord) -> None:
 
 
 @pytest.mark.parametrize("field", ["outcome", "ended_at"])
+@pytest.mark.parametrize(
+    ("source", "uri"),
+    [
+        ("git@github.com:team/parser.git", "git+ssh://git@github.com/team/parser.git"),
+        ("ssh://git@host:2222/team/parser.git", "git+ssh://git@host:2222/team/parser.git"),
+        ("git@[2001:db8::1]:parser.git", "git+ssh://git@[2001:db8::1]/parser.git"),
+        ("directory:my parser", "directory:my%20parser"),
+    ],
+)
+def test_the_source_is_a_uri(record: BuildRecord, source: str, uri: str) -> None:
+    record.source = source
+    definition = statements(record, KEY_ID)[0].predicate.build_definition
+    assert definition.external_parameters.source == source
+    assert [each.uri for each in definition.resolved_dependencies if each.name == "source"] == [uri]
+
+
 def test_a_build_that_has_not_ended_has_none(record: BuildRecord, field: str) -> None:
     setattr(record, field, None)
     with pytest.raises(PermanentError, match="has not ended"):
