@@ -90,7 +90,6 @@ def test_what_cannot_be_printed_is_replaced(record: BuildRecord) -> None:
     assert parameters.ref == "\ufffd"
 
 
-@pytest.mark.parametrize("field", ["outcome", "ended_at"])
 @pytest.mark.parametrize(
     ("source", "uri"),
     [
@@ -107,6 +106,7 @@ def test_the_source_is_a_uri(record: BuildRecord, source: str, uri: str) -> None
     assert [each.uri for each in definition.resolved_dependencies if each.name == "source"] == [uri]
 
 
+@pytest.mark.parametrize("field", ["outcome", "ended_at"])
 def test_a_build_that_has_not_ended_has_none(record: BuildRecord, field: str) -> None:
     setattr(record, field, None)
     with pytest.raises(PermanentError, match="has not ended"):
