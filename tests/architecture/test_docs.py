@@ -89,3 +89,15 @@ def test_the_changelog_fragments_have_a_known_kind() -> None:
     ]
     assert fragments
     assert all(path.suffix == ".md" and path.stem.rpartition(".")[2] in kinds for path in fragments)
+
+
+def test_the_walkthrough_names_what_is_there() -> None:
+    page = text("docs/walkthrough.md")
+    source = ROOT / "src/sealock"
+    files = set(re.findall(r"`([\w/]+(?:\.py|/(?:exec|shell|start|init)))`", page))
+    missing = [file for file in files if not (source / file).exists()]
+    for name, file in re.findall(r"`([\w.]+)` in `([\w/]+\.py)`", page):
+        called = name.rpartition(".")[2]
+        if not re.search(rf"(def|class) {called}\b", (source / file).read_text(encoding="utf-8")):
+            missing.append(f"{name} in {file}")
+    assert not missing
