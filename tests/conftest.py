@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+pytest.register_assert_rewrite("tests.support.machine_contract")
+
 
 @pytest.fixture
 def anyio_backend() -> str:

@@ -94,6 +94,10 @@ async def loopback_sshd(directory: Path) -> AsyncIterator[Sshd]:
             with suppress(ProcessLookupError):
                 os.kill(each, signal.SIGKILL)
         await process.wait()
+        # A machine that goes takes along what runs in it; here that is left to us.
+        for each in _came_in_by(port):
+            with suppress(ProcessLookupError):
+                os.kill(each, signal.SIGKILL)
 
 
 async def _start(directory: Path, user: str) -> tuple[int, Process]:
@@ -147,6 +151,17 @@ def _below(root: int) -> list[int]:
         with suppress(OSError):
             for child in map(int, path.read_text().split()):
                 found += [child, *_below(child)]
+    return found
+
+
+def _came_in_by(port: int) -> list[int]:
+    """What a session of this server has left behind, by the mark sshd gives it."""
+    found: list[int] = []
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        with suppress(OSError):
+            variables = path.read_bytes().split(b"\0")
+            if any(one.startswith(b"SSH_CONNECTION=") and one.endswith(b" %d" % port) for one in variables):
+                found.append(int(path.parent.name))
     return found
 
 

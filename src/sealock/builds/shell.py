@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from sealock.builds.marker import MarkerParser
-from sealock.core.errors import UsageError
+from sealock.core.errors import TemporaryError, UsageError
 from sealock.core.machine import Machine, Process
 
 RUNNER = "/usr/lib/sealock/shell"
@@ -76,7 +76,11 @@ class Shell:
         except TimeoutError as error:
             if not patience.expired() or silence is None:
                 raise
+            await self._flush(output)
             raise Silent(silence) from error
+        except TemporaryError:
+            await self._flush(output)
+            raise
 
     async def _read(
         self, output: Output, silence: float | None, patience: asyncio.Timeout
@@ -92,15 +96,20 @@ class Shell:
                 return self._parser.exit_code
             patience.reschedule(None if silence is None else clock() + silence)
             piece = await anext(self._pieces, None)
-        patience.reschedule(None)
+        # A program that has closed its output may go on; the same patience holds for its end.
         return await self._ended(output)
 
     async def _ended(self, output: Output) -> ShellEnded:
         async for piece in self._pieces:
-            await output(self._parser.feed(piece))
+            if ready := self._parser.feed(piece):
+                await output(ready)
+        await self._flush(output)
+        return ShellEnded((await self._process.wait()).exit_code)
+
+    async def _flush(self, output: Output) -> None:
+        """Nothing follows any more, so what looked like the beginning of a marker was none."""
         if rest := self._parser.rest():
             await output(rest)
-        return ShellEnded((await self._process.wait()).exit_code)
 
 
 @asynccontextmanager

@@ -168,8 +168,8 @@ class Command:
             async with asyncio.timeout(None if self.exit_code is None else PATIENCE):
                 await self._changed.wait()
         except TimeoutError:
-            return False
-        return True
+            self._output_ended = True
+        return not self._output_ended
 
     async def wait(self) -> Completed:
         """Its end. Output that nobody has read by then is dropped."""

@@ -67,14 +67,14 @@ class Forwards:
 
     async def _join(self, reader: Reader, writer: Writer) -> None:
         try:
-            far_reader, far_writer = await self._connect()
-        except OSError:
-            await _end(writer)
-            return
-        try:
-            await _both(_copy(reader, far_writer), _copy(far_reader, writer))
+            with suppress(OSError):
+                far_reader, far_writer = await self._connect()
+                try:
+                    await _both(_copy(reader, far_writer), _copy(far_reader, writer))
+                finally:
+                    await _end(far_writer)
         finally:
-            await asyncio.gather(_end(writer), _end(far_writer))
+            await _end(writer)
 
 
 async def _both(*directions: Any) -> None:
@@ -100,8 +100,15 @@ async def _copy(reader: Reader, writer: Writer) -> None:
 
 
 async def _end(writer: Writer) -> None:
+    """Close after what is on its way; a far side that takes nothing any more gets a second."""
     writer.close()
-    # The far side may never confirm; a second is plenty on one host.
-    with suppress(*_BROKEN, TimeoutError):
+    try:
         async with asyncio.timeout(1):
             await writer.wait_closed()
+    except TimeoutError:
+        if isinstance(writer, asyncio.StreamWriter):
+            writer.transport.abort()
+        elif isinstance(writer, asyncssh.SSHWriter):
+            writer.channel.abort()
+    except _BROKEN:
+        pass

@@ -1,0 +1,79 @@
+"""The session keeps the contract of the Machine port, over a real OpenSSH server on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shlex
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from sealock.core.errors import TemporaryError
+from sealock.core.machine import MachineRecord, NetworkPolicy, Origin
+from sealock.machines.fake import GUEST
+from sealock.machines.session import SshMachine
+from tests.support.machine_contract import MachineContract, Subject
+from tests.support.sshd import Sshd, loopback_sshd
+from tests.support.unix_client import UNIX_CLIENT
+
+pytestmark = pytest.mark.anyio
+START = shlex.quote(str(GUEST / "exec"))
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    """One loop for the module, so that one server serves all of it."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="module")
+async def sshd(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Sshd]:
+    async with loopback_sshd(tmp_path_factory.mktemp("sshd")) as server:
+        yield server
+
+
+async def machine_over(sshd: Sshd, sockets: Path, keepalive: float = 15) -> SshMachine:
+    """A machine over a new connection to this host's own sshd."""
+    record = MachineRecord("0" * 32, "none", Origin.FAKE, "none", NetworkPolicy.NONE, "SHA256:")
+    return SshMachine(
+        await sshd.connect(keepalive),
+        record,
+        sshd.user,
+        sshd.home,
+        exec_command=START,
+        root_command=START if os.geteuid() == 0 else f"sudo -n -- {START}",
+        sockets=str(sockets),
+    )
+
+
+@pytest.fixture
+async def subject(sshd: Sshd, tmp_path: Path) -> AsyncIterator[Subject]:
+    machine = await machine_over(sshd, tmp_path)
+
+    async def cut() -> None:
+        sshd.signal_sessions(signal.SIGKILL)
+
+    yield Subject(machine, cut, UNIX_CLIENT)
+    machine._connection.abort()
+    await machine._connection.wait_closed()
+
+
+class TestSession(MachineContract):
+    pass
+
+
+class TestSilence:
+    async def test_a_machine_that_stops_answering_is_lost(self, sshd: Sshd, tmp_path: Path) -> None:
+        machine = await machine_over(sshd, tmp_path, keepalive=0.2)
+        waiting = asyncio.create_task(machine.run(["sleep", "300"]))
+        await asyncio.sleep(0.3)
+        sshd.signal_sessions(signal.SIGSTOP)
+        try:
+            async with asyncio.timeout(5):
+                with pytest.raises(TemporaryError, match="connection was lost"):
+                    await waiting
+        finally:
+            sshd.signal_sessions(signal.SIGKILL)
