@@ -106,7 +106,8 @@ async def _modules(git: GuestGit, commit: str) -> list[Submodule]:
         raise UsageError(".gitmodules is no file, or too large", resolution="Correct .gitmodules.")
     pattern = r"^submodule\..*\.(path|url)$"
     listed = await git.run("config", "-z", f"--blob={name}", "--get-regexp", pattern)
-    if listed.exit_code not in {0, 1}:
+    # Nothing that fits is 1 too, but says nothing.
+    if listed.exit_code > 1 or (listed.exit_code and listed.stderr):
         raise UsageError(
             ".gitmodules cannot be read",
             details=listed.stderr.decode(errors="replace").strip(),
