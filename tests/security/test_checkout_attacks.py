@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import dataclasses
 import os
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -237,18 +238,31 @@ async def test_a_private_address_is_refused_with_its_reason(lab: Bench, tmp_path
     assert "loopback" in caught.value.details
 
 
-async def test_a_server_that_says_nothing_leaves_nothing_behind(lab: Bench) -> None:
-    """It takes the connection and closes it: no agent, no socket, no file is left."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        address = GitAddress("git", "127.0.0.1", listening.getsockname()[1], "/x")
-        listening.close()
-        project = lab.project()
-        project = type(project)(**{**project.__dict__, "address": address})
+async def test_a_server_that_says_nothing_and_a_build_that_is_cancelled_meanwhile(lab: Bench) -> None:
+    """It takes the connection and keeps silent: once cancelled, no agent, no socket, no file is left."""
+    reached = asyncio.Event()
+
+    async def keep_silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        reached.set()
+        await reader.read()
+        writer.close()
+
+    silent = await asyncio.start_server(keep_silent, "127.0.0.1", 0)
+    async with silent:
+        address = GitAddress("git", "127.0.0.1", silent.sockets[0].getsockname()[1], "/x")
+        project = dataclasses.replace(lab.project(), address=address)
         async with lab.machine() as machine:
-            with pytest.raises(SealockError):
-                await lab.fetch(machine, project)
+            fetching = asyncio.create_task(lab.fetch(machine, project))
+            await asyncio.wait_for(reached.wait(), 20)
+            assert list(lab.runtime.glob("agent-*"))
+            fetching.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await fetching
+            assert not list(lab.runtime.glob("agent-*"))
             assert not (Path(machine.home) / ".sealock").exists()
-    assert not list(lab.runtime.glob("agent-*"))
+    for given in lab.key.given:
+        with pytest.raises(ValueError, match="forgotten"):
+            given.reveal()
 
 
 async def test_a_repository_of_this_host_runs_nothing_of_its_own(lab: Bench, tmp_path: Path) -> None:
