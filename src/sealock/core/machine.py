@@ -122,8 +122,9 @@ class MachineRecord:
 
     def enter(self, state: MachineState, at: float | None = None) -> None:
         """Move on to `state`. ValueError if a machine cannot go there from where it is."""
-        if self.states and state not in NEXT_STATES[self.state]:
-            raise ValueError(f"machine {self.id} cannot go from {self.state} to {state}")
+        if state not in (NEXT_STATES[self.state] if self.states else {MachineState.STARTING}):
+            before = self.state if self.states else "nothing"
+            raise ValueError(f"machine {self.id} cannot go from {before} to {state}")
         self.states.append((state, time.time() if at is None else at))
 
 
