@@ -195,7 +195,7 @@ class Apt:
             else ""
         )
         shown = {(stanza["Package"], stanza["Version"]): stanza for stanza in _stanzas(text)}
-        return sorted(_package(shown, file) for file in files)
+        return sorted(package(shown, file) for file in files)
 
     def _get(self) -> list[str]:
         return ["apt-get", "-c", str(self._configuration)]
@@ -204,7 +204,9 @@ class Apt:
         return ["apt-cache", "-c", str(self._configuration)]
 
 
-def _package(shown: dict[tuple[str, str], dict[str, str]], file: str) -> Package:
+def package(shown: dict[tuple[str, str], dict[str, str]], file: str) -> Package:
+    """The package of a .deb, named as apt names it. shown: the package list's entries by name and
+    version. PermanentError if it is not among them, or without a hash."""
     name, version, rest = unquote(file).split("_")
     try:
         stanza = shown[name, version]

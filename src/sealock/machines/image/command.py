@@ -39,7 +39,7 @@ def run(
     lines: list[str] = []
     with _start(argv, env, contain) as process:
         try:
-            assert process.stdout is not None  # noqa: S101 - it is a pipe, by the line that made it
+            assert process.stdout is not None
             for line in process.stdout:
                 lines.append(line)
                 if on_line:

@@ -82,11 +82,14 @@ class _Source:
     directory: Path
 
     def error(self, needle: str, message: str, resolution: str = "") -> ConfigError:
-        """An error at the first line outside of comments that holds `needle`, else at the first line."""
-        for number, line in enumerate(self.text.splitlines(), start=1):
-            column = line.find(needle)
-            if needle and column >= 0 and not line.lstrip().startswith("#"):
-                return ConfigError(self.file, number, column + 1, message, resolution=resolution)
+        """An error where `needle` stands first, outside of comments: in quotes if it does anywhere;
+        else at the first line."""
+        lines = [line if not line.lstrip().startswith("#") else "" for line in self.text.splitlines()]
+        for wanted in (f'"{needle}"', f"'{needle}'", needle):
+            for number, line in enumerate(lines, start=1):
+                column = line.find(wanted) if needle else -1
+                if column >= 0:
+                    return ConfigError(self.file, number, column + 1, message, resolution=resolution)
         return ConfigError(self.file, 1, 1, message, resolution=resolution)
 
 

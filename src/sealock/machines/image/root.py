@@ -72,7 +72,7 @@ def build(inputs: RootInputs, work: Path, out: Path, progress: Progress) -> None
     _prepare(inputs, stage)
     since = time.time() - 2
     count = len(inputs.packages)
-    watch = _Watch(progress, count)
+    watch = Watch(progress, count)
     command.run(
         _mmdebstrap(inputs, stage, tree),
         "building the root",
@@ -117,7 +117,7 @@ def _prepare(inputs: RootInputs, stage: Path) -> None:
     (stage / "archives").mkdir()
     for package in inputs.packages:
         (stage / "archives" / package.file).hardlink_to(inputs.apt / "archives" / package.file)
-    (stage / "files.tar").write_bytes(_tar(files(inputs)))
+    (stage / "files.tar").write_bytes(archive(files(inputs)))
     (stage / "dpkg.cfg").write_text(_DPKG, "ascii")
     for number, argv in enumerate(inputs.recipe.commands, start=1):
         words = "".join(f"{word}\0" for word in argv)
@@ -129,13 +129,14 @@ def _prepare(inputs: RootInputs, stage: Path) -> None:
         (stage / hook).chmod(0o755)
 
 
-def _tar(contents: Mapping[str, tuple[bytes, int]]) -> bytes:
+def archive(contents: Mapping[str, tuple[bytes, int]]) -> bytes:
+    """A tar archive of these files, all root's, the same bytes every time."""
     buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as tar:
         for path, (content, mode) in sorted(contents.items()):
             member = tarfile.TarInfo(path.lstrip("/"))
             member.size, member.mode, member.mtime = len(content), mode, EPOCH
-            archive.addfile(member, io.BytesIO(content))
+            tar.addfile(member, io.BytesIO(content))
     return buffer.getvalue()
 
 
@@ -187,7 +188,7 @@ def _compare(inputs: RootInputs, stage: Path) -> None:
         )
 
 
-class _Watch:
+class Watch:
     """Turns what dpkg prints into a percentage."""
 
     def __init__(self, progress: Progress, packages: int) -> None:

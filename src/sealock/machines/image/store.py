@@ -42,13 +42,15 @@ class ImageStore:
         additions: Additions | None = None,
         mirror: str | None = None,
         security_mirror: str | None = None,
+        builder: Builder | None = None,
     ) -> None:
         """directory: made when first built into. additions: go into every image built here. mirror,
-        security_mirror: where to build from, instead of what this host's apt uses."""
+        security_mirror: where to build from, instead of what this host's apt uses. builder: another
+        than one made of these."""
         self._directory = directory.absolute()
         self._work = self._directory / ".work"
-        self._additions = additions or Additions()
-        self._builder = Builder(self._work, self._additions, mirror, security_mirror)
+        self._builder = builder or Builder(self._work, additions or Additions(), mirror, security_mirror)
+        self._additions = self._builder.additions
 
     def find(self, name: str) -> Image:
         """See `core.image.Images.find`. Of several images of a name, one that its shipped recipe and

@@ -1,0 +1,45 @@
+"""Images for the tests that boot them, built once and kept outside of the checkout."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from sealock.core.image import Image
+from sealock.machines.image.store import ImageStore
+
+
+def cache_directory() -> Path:
+    """What tests keep between runs: $SEALOCK_TEST_CACHE, /var/cache/sealock-tests for root (whose home
+    an unprivileged emulator cannot enter), else ~/.cache/sealock-tests."""
+    if chosen := os.environ.get("SEALOCK_TEST_CACHE"):
+        return Path(chosen)
+    if os.geteuid() == 0:
+        return Path("/var/cache/sealock-tests")
+    return Path.home() / ".cache/sealock-tests"
+
+
+def tell(line: str) -> None:
+    """Progress, for a reader who waits for the first build: pytest shows it with -s or on failure."""
+    print(f"image: {line}", file=sys.stderr, flush=True)
+
+
+@pytest.fixture(scope="session")
+def image_store() -> ImageStore:
+    """The images that tests boot."""
+    return ImageStore(cache_directory() / "images")
+
+
+@pytest.fixture(scope="session")
+def base_image(image_store: ImageStore) -> Image:
+    """The image of the shipped recipe `base`."""
+    return image_store.build("base", tell)
+
+
+@pytest.fixture(scope="session")
+def python_image(image_store: ImageStore) -> Image:
+    """The image of the shipped recipe `python`."""
+    return image_store.build("python", tell)
