@@ -97,7 +97,7 @@ async def _start(command: list[str]) -> Process:
 
 async def _until_it_listens(process: Process) -> None:
     """It prints where it listens once it does."""
-    assert process.stdout is not None  # noqa: S101  # asked for above
+    assert process.stdout is not None  # asked for above
     try:
         async with asyncio.timeout(START_SECONDS):
             line = await process.stdout.readline()

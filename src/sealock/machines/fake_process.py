@@ -88,19 +88,32 @@ class LocalProcess(asyncio.SubprocessProtocol):
 
     # What the machine does.
 
-    def kill(self) -> None:
-        """Kill everything in the process's session."""
-        session = self._process.get_pid()
-        for status in Path("/proc").glob("[0-9]*/stat"):
-            with suppress(OSError):
-                # The name in parentheses may hold anything; the fields after it do not.
-                fields = status.read_text(errors="replace").rpartition(")")[2].split()
-                if int(fields[3]) == session:
-                    os.kill(int(status.parent.name), signal.SIGKILL)
+    def kill(self) -> bool:
+        """Kill everything in the process's session; whether there was anything."""
+        members = _members(self._process.get_pid())
+        for member in members:
+            with suppress(ProcessLookupError):
+                os.kill(member, signal.SIGKILL)
+        return bool(members)
 
     async def gone(self) -> None:
-        """Wait until the process is reaped and its pipes are closed."""
+        """Wait until the session is empty, the process reaped and its pipes closed."""
+        # Whoever was forked during one look is found by the next.
+        while self.kill():  # noqa: ASYNC110  # nobody tells when a process forks
+            await asyncio.sleep(0.01)
         await self._exited.wait()
         # Not earlier: closing a transport takes the exit code away from the loop that waits for it.
         self._process.close()
         await self._gone.wait()
+
+
+def _members(session: int) -> list[int]:
+    """The living processes of a session."""
+    found = []
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            # The name in parentheses may hold anything; the fields after it do not.
+            fields = status.read_text(errors="replace").rpartition(")")[2].split()
+            if int(fields[3]) == session and fields[0] not in "ZX":
+                found.append(int(status.parent.name))
+    return found

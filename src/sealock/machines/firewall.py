@@ -1,0 +1,93 @@
+"""What a guest may reach, as nftables rules. Text in, text out; `network` puts it in place.
+
+The rules live in the machine's own network namespace, which belongs to root: nothing that runs for the
+guest can change them. Everything is refused unless a line here lets it through.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable
+
+from sealock.core.machine import NetworkPolicy
+
+GUEST = "10.0.2.15"
+GATEWAY = "10.0.2.2"
+UPLINK = "10.111.0.2"
+UPLINK_GATEWAY = "10.111.0.1"
+RESOLVER = "10.111.0.3"
+TAP = "tap0"
+UPLINK_DEVICE = "up0"
+
+# Special-purpose ranges (RFC 6890 and its updates): this host, private networks, shared address space,
+# link-local with the cloud's metadata service, protocol assignments, benchmarks, multicast, reserved.
+# The documentation ranges are left out: nothing of anybody's is there.
+REFUSED = (
+    "0.0.0.0/8",
+    "10.0.0.0/8",
+    "100.64.0.0/10",
+    "127.0.0.0/8",
+    "169.254.0.0/16",
+    "172.16.0.0/12",
+    "192.0.0.0/24",
+    "192.88.99.0/24",
+    "192.168.0.0/16",
+    "198.18.0.0/15",
+    "224.0.0.0/4",
+    "240.0.0.0/4",
+)
+
+Range = ipaddress.IPv4Network
+
+
+def ruleset(policy: NetworkPolicy, *, host: Iterable[str], allowed: Iterable[Range]) -> str:
+    """The whole ruleset. host: this host's own addresses. allowed: the operator's exceptions."""
+    refused = [Range(text) for text in REFUSED] + [Range(text) for text in host]
+    return f"""\
+table inet sealock {{
+  set allowed {{ type ipv4_addr; flags interval; auto-merge; {_elements(allowed)} }}
+  set refused {{ type ipv4_addr; flags interval; auto-merge; {_elements(refused)} }}
+  chain input {{
+    type filter hook input priority filter; policy drop;
+    iifname "{TAP}" ct state established,related accept
+  }}
+  chain output {{
+    type filter hook output priority filter; policy drop;
+    oifname "{TAP}" ip daddr {GUEST} tcp dport 22 accept
+  }}
+  chain forward {{
+    type filter hook forward priority filter; policy drop;
+{_forward(policy)}
+  }}
+  chain leaving {{
+    type nat hook postrouting priority srcnat;
+    oifname "{UPLINK_DEVICE}" masquerade
+  }}
+}}
+"""
+
+
+def _forward(policy: NetworkPolicy) -> str:
+    """Without a policy that says otherwise nothing is passed on."""
+    if policy is not NetworkPolicy.INTERNET:
+        return "    # nothing"
+    lines = [
+        f'iifname "{UPLINK_DEVICE}" ct state established,related accept',
+        f'iifname != "{TAP}" drop',
+        f"ip saddr != {GUEST} drop",
+        "meta nfproto != ipv4 drop",
+        "tcp dport 25 reject with tcp reset",
+        f"ip daddr {RESOLVER} udp dport 53 accept",
+        f"ip daddr {RESOLVER} tcp dport 53 accept",
+        "ip daddr @allowed accept",
+        "ip daddr @refused reject with icmp type admin-prohibited",
+        "accept",
+    ]
+    return "\n".join(f"    {line}" for line in lines)
+
+
+def _elements(ranges: Iterable[Range]) -> str:
+    """nftables takes no empty list of elements."""
+    merged = ipaddress.collapse_addresses(ranges)
+    text = ", ".join(str(each) for each in merged)
+    return f"elements = {{ {text} }}" if text else ""

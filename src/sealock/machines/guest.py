@@ -1,0 +1,311 @@
+"""One guest: a QEMU process with its monitor, console, network and limits, from start to accounting.
+
+`begin` makes everything around the process and starts it; `boot` or `resume` brings the guest to where
+it waits; `login` gives it its identity and authenticates; `end` is the end of all of it. A mark with our
+name on it is made first and removed last, so that the reaper can end what a crash of ours left.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import time
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import asyncssh
+
+from sealock.core.errors import TemporaryError
+from sealock.core.image import Image
+from sealock.core.machine import (
+    STATE_DEADLINES,
+    Ending,
+    Limit,
+    MachineRecord,
+    MachineSpec,
+    MachineState,
+    NetworkPolicy,
+    Origin,
+)
+from sealock.machines import cgroup, containment, firewall, hardware, marks, network
+from sealock.machines.child import Child, spawn
+from sealock.machines.console import Ring
+from sealock.machines.hardware import Hardware, Wires
+from sealock.machines.host import Host
+from sealock.machines.identity import Identity, new_identity
+from sealock.machines.monitor import Monitor
+from sealock.machines.template import Template
+
+KEEPALIVE_SECONDS = 30
+KEEPALIVES_MISSED = 6
+# How long the memory of a reaped process may take to be back, in seconds.
+MEMORY_PATIENCE = 2.0
+T = TypeVar("T")
+
+
+class Guest:
+    """Made by `begin`."""
+
+    def __init__(self, host: Host, image: Image, spec: MachineSpec, origin: Origin) -> None:
+        resolver = firewall.RESOLVER if spec.network is NetworkPolicy.INTERNET else None
+        self.host = host
+        self.image = image
+        self.spec = spec
+        self.identity: Identity = new_identity(host.authority, image.user, resolver)
+        self.hardware = hardware_for(host, image, spec)
+        self.record = MachineRecord(
+            id=self.identity.id,
+            image=image.digest,
+            origin=origin,
+            acceleration=host.acceleration,
+            network=spec.network,
+            host_key_fingerprint=self.identity.fingerprint,
+        )
+        self.record.enter(MachineState.STARTING)
+        self.connection: asyncssh.SSHClientConnection | None = None
+        self.child: Child | None = None
+        self.console: Ring | None = None
+        self.errors: Ring | None = None
+        self._mark = marks.Mark(host.machines_directory, self.identity.id, host.owner)
+        self._group = cgroup.Cgroup()
+        self._network: network.Network | None = None
+        self._monitor = Monitor(self.identity.id)
+        self._port: socket.socket | None = None
+        self._watching: asyncio.Task[None] | None = None
+
+    async def begin(self, memory: int, *, shared: bool, wait: bool) -> None:
+        """Start QEMU on this guest memory (a descriptor, not taken over).
+
+        shared: it is written through to the descriptor. wait: for a saved state.
+        """
+        self._mark.make()
+        self._group = cgroup.make(self.identity.id, cgroup.Budget(self.spec.memory_mib, self.spec.cpus))
+        self.record.limits = self._limits()
+        self._network = await network.open_network(
+            self.identity.id,
+            self.spec.network,
+            allow=self.host.options.network_allow,
+            pasta=network.Pasta(self.host.options.pasta, self.host.user, self._group, self.host.owner),
+        )
+        monitor, far_monitor = socket.socketpair()
+        self._port, far_port = socket.socketpair()
+        self._port.setblocking(False)
+        with far_monitor, far_port, _image_files(self.image) as files:
+            wires = Wires(memory, far_monitor.fileno(), far_port.fileno(), self._network.tap, *files)
+            self._start(wires, shared=shared, wait=wait)
+        self._network.close_tap()
+        await self._unless_it_ends(self._monitor.connect(monitor))
+
+    async def boot(self) -> None:
+        """Wait until a guest that was started from nothing waits for its identity."""
+        assert self._port is not None
+        if not await self._unless_it_ends(asyncio.get_running_loop().sock_recv(self._port, 64)):
+            raise TemporaryError("the machine did not get to its start", details=self._last_words())
+
+    async def resume(self, template: Template) -> None:
+        """Go on from where the template waits: the guest runs as soon as its state is loaded."""
+        capability = {"capability": "x-ignore-shared", "state": True}
+        await self._monitor.execute("migrate-set-capabilities", capabilities=[capability])
+        state = template.open_state()
+        try:
+            await self._monitor.give_descriptor("state", state)
+        finally:
+            os.close(state)
+        await self._unless_it_ends(self._monitor.execute("migrate-incoming", uri="fd:state"))
+
+    async def save(self, state: int) -> None:
+        """Stop the guest for good and write its device state to this descriptor, without its memory.
+
+        It is saved as running, so that a clone runs as soon as it has loaded the state.
+        """
+        capability = {"capability": "x-ignore-shared", "state": True}
+        await self._monitor.execute("migrate-set-capabilities", capabilities=[capability])
+        await self._monitor.give_descriptor("state", state)
+        await self._monitor.execute("migrate", uri="fd:state")
+        await self._unless_it_ends(self._saved())
+
+    async def login(self) -> asyncssh.SSHClientConnection:
+        """Give the guest its identity and connect: to its pinned host key, with a certificate for it."""
+        assert self._port is not None
+        assert self._network is not None
+        sending = asyncio.get_running_loop().sock_sendall(self._port, self.identity.message())
+        await self._unless_it_ends(sending)
+        self.connection = await self._unless_it_ends(self._connect(self._network))
+        await self._network.up()
+        self._watching = asyncio.create_task(self._watch())
+        self.record.enter(MachineState.READY)
+        return self.connection
+
+    def console_tail(self) -> str:
+        """The last lines of the guest's console and of what QEMU had to say."""
+        rings = [ring.text().strip() for ring in (self.console, self.errors) if ring is not None]
+        return "\n".join(text for text in rings if text)[-4000:]
+
+    async def end(self) -> None:
+        """End the process, take its last numbers and remove everything of it from this host."""
+        if self.record.state in (MachineState.ENDING, MachineState.GONE):
+            return
+        self.record.enter(MachineState.ENDING)
+        if self._watching is not None:
+            self._watching.cancel()
+        if self.connection is not None:
+            self.connection.abort()
+        await self._end_process()
+        await self._free_host()
+        self.record.enter(MachineState.GONE)
+
+    async def _end_process(self) -> None:
+        """By SIGKILL: nothing in the guest is asked, nothing can hold it up."""
+        if self.child is not None:
+            if self.record.ending is None:
+                self.record.ending = Ending.DESTROYED
+            self.child.kill()
+            await self.child.ended()
+            for ring in (self.console, self.errors):
+                if ring is not None:
+                    ring.drain()
+            usage = await self.child.reaped()
+            self.record.process_reaped_at = time.time()
+            self.record.peak_memory_bytes = usage.peak_memory_bytes
+            self.record.disk_bytes_written = usage.disk_bytes
+        await self._monitor.close()
+        if self._port is not None:
+            self._port.close()
+
+    async def _free_host(self) -> None:
+        if self._network is not None:
+            written = await self._network.close()
+            if self.record.disk_bytes_written is not None:
+                self.record.disk_bytes_written += written
+        deadline = time.monotonic() + MEMORY_PATIENCE
+        while not self._group.is_free() and time.monotonic() < deadline:
+            await asyncio.sleep(0.002)
+        if self._group.is_free():
+            self.record.memory_free_at = time.time()
+        self._group.remove()
+        self._mark.remove()
+
+    def _start(self, wires: Wires, *, shared: bool, wait: bool) -> None:
+        arguments = hardware.arguments(
+            self.hardware, wires, machine=self.identity.id, shared=shared, wait=wait
+        )
+        command = [self.host.options.qemu, *arguments]
+        chain = containment.for_qemu(command, self.host.user, self._group)
+        mark = marks.environment(self.identity.id, self.host.owner)
+        self.child = spawn(chain, pass_fds=wires.all, mark=mark)
+        self.console = Ring(self.child.stdout)
+        self.errors = Ring(self.child.stderr)
+
+    async def _connect(self, wire: network.Network) -> asyncssh.SSHClientConnection:
+        end = await wire.connect()
+        key, certificate = self.host.authority.login(self.identity.id)
+        deadline = STATE_DEADLINES[MachineState.STARTING]
+        assert deadline is not None
+        try:
+            return await asyncssh.connect(
+                host=self.identity.id,
+                sock=end,
+                username=self.identity.user,
+                known_hosts=self.identity.known_hosts,
+                client_keys=[(key, certificate)],
+                config=None,
+                agent_path=None,
+                server_host_key_algs=["ssh-ed25519"],
+                kex_algs=["curve25519-sha256"],
+                encryption_algs=["aes128-gcm@openssh.com", "chacha20-poly1305@openssh.com"],
+                compression_algs=["none"],
+                preferred_auth=["publickey"],
+                login_timeout=deadline,
+                keepalive_interval=KEEPALIVE_SECONDS,
+                keepalive_count_max=KEEPALIVES_MISSED,
+            )
+        except (asyncssh.Error, OSError) as error:
+            end.close()
+            raise TemporaryError("the machine did not let us in over SSH", details=str(error)) from error
+
+    async def _saved(self) -> None:
+        while True:
+            status = await self._monitor.execute("query-migrate")
+            assert isinstance(status, dict)
+            if status.get("status") == "completed":
+                return
+            if status.get("status") == "failed":
+                raise TemporaryError("QEMU could not save the template's state", details=str(status))
+            await asyncio.sleep(0.01)
+
+    async def _unless_it_ends(self, work: Coroutine[Any, Any, T]) -> T:
+        """What `work` returns; TemporaryError, with what the guest said last, if QEMU ends first."""
+        assert self.child is not None
+        working = asyncio.ensure_future(work)
+        ended = asyncio.ensure_future(self.child.ended())
+        try:
+            await asyncio.wait({working, ended}, return_when=asyncio.FIRST_COMPLETED)
+            if working.done():
+                return working.result()
+        except (OSError, TemporaryError):
+            # The other end of a socket is closed a moment before the process is seen to be gone.
+            await asyncio.wait({ended}, timeout=1.0)
+            if not ended.done():
+                raise
+        finally:
+            for task in (working, ended):
+                task.cancel()
+            await asyncio.wait({working, ended})
+        raise TemporaryError("the machine ended while it was starting", details=self._last_words())
+
+    async def _watch(self) -> None:
+        """A guest that ends by itself takes no leave: break the connection, so that nobody waits."""
+        assert self.child is not None
+        await self.child.ended()
+        self._last_words()
+        reason = self._monitor.shutdown_reason
+        if reason in ("guest-shutdown", "guest-reset"):
+            panicked = "Kernel panic" in self.console_tail()
+            self.record.ending = Ending.PANICKED if panicked else Ending.POWERED_OFF
+        else:
+            self.record.ending = Ending.LOST
+        if self.connection is not None:
+            self.connection.abort()
+
+    def _last_words(self) -> str:
+        for ring in (self.console, self.errors):
+            if ring is not None:
+                ring.drain()
+        return self.console_tail()
+
+    def _limits(self) -> list[Limit]:
+        return [
+            *self._group.limits,
+            *containment.limits(self.host.user),
+            Limit("guest memory", f"{self.spec.memory_mib} MiB", "qemu", enforced=True),
+            Limit("files", f"{self.spec.disk_mib} MiB", "tmpfs in the guest", enforced=True),
+        ]
+
+
+def hardware_for(host: Host, image: Image, spec: MachineSpec) -> Hardware:
+    """The hardware of a machine of that image and spec on this host."""
+    return Hardware(
+        acceleration=host.acceleration,
+        memory_mib=spec.memory_mib,
+        cpus=spec.cpus,
+        disk_mib=spec.disk_mib,
+        image=image.content,
+        qemu=host.qemu_version,
+    )
+
+
+@contextmanager
+def _image_files(image: Image) -> Iterator[tuple[int, int, int]]:
+    opened: list[int] = []
+    try:
+        for path in (image.kernel, image.initrd, image.root):
+            opened.append(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+        kernel, initrd, root = opened
+        yield kernel, initrd, root
+    except FileNotFoundError as error:
+        raise TemporaryError(f"the image {image.digest} is damaged", details=str(error)) from error
+    finally:
+        for descriptor in opened:
+            os.close(descriptor)

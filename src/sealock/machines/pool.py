@@ -1,0 +1,114 @@
+"""Clones that have never been used and are already authenticated, so that a build starts at once.
+
+A machine taken from the pool is anybody's for the first time: nothing but our own no-op has run in it.
+One that waited too long is ended and replaced. Without a pool every machine is made on demand.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+from sealock.core.errors import SealockError
+from sealock.core.image import Image
+from sealock.core.machine import STATE_DEADLINES, MachineSpec, MachineState, Origin
+from sealock.machines.guest import Guest
+from sealock.machines.patience import to_the_end
+from sealock.machines.session import SshMachine
+
+log = logging.getLogger(__name__)
+Make = Callable[[Image, MachineSpec], Awaitable[Guest]]
+
+
+class Pool:
+    """Keeps `size` guests of the spec that was asked for last. `make` makes one that is logged in to."""
+
+    def __init__(self, size: int, make: Make) -> None:
+        self._size = size
+        self._make = make
+        self._wanted: tuple[Image, MachineSpec] | None = None
+        self._waiting: deque[Guest] = deque()
+        self._filling: asyncio.Task[None] | None = None
+        self._closed = False
+
+    async def take(self, image: Image, spec: MachineSpec) -> Guest:
+        """A guest that is the caller's alone, to be ended by them."""
+        if self._size == 0:
+            return await self._make(image, spec)
+        if self._wanted != (image, spec):
+            self._wanted = (image, spec)
+            await self._drain()
+        guest = await self._fresh()
+        self._refill()
+        if guest is None:
+            return await self._make(image, spec)
+        guest.record.origin = Origin.POOL
+        return guest
+
+    async def fill(self, image: Image, spec: MachineSpec) -> None:
+        """Have the pool full of that spec before this returns."""
+        self._wanted = (image, spec)
+        self._refill()
+        if self._filling is not None:
+            await asyncio.shield(self._filling)
+
+    async def close(self) -> None:
+        """End what waits and make no more."""
+        self._closed = True
+        if self._filling is not None:
+            self._filling.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._filling
+        await self._drain()
+
+    async def _fresh(self) -> Guest | None:
+        """One that is alive and has not waited too long; the others are ended."""
+        while self._waiting:
+            guest = self._waiting.popleft()
+            if _usable(guest):
+                return guest
+            await to_the_end(guest.end())
+        return None
+
+    async def _drain(self) -> None:
+        while self._waiting:
+            await to_the_end(self._waiting.popleft().end())
+
+    def _refill(self) -> None:
+        if self._size and not self._closed and (self._filling is None or self._filling.done()):
+            self._filling = asyncio.create_task(self._fill())
+
+    async def _fill(self) -> None:
+        while self._wanted is not None and len(self._waiting) < self._size:
+            wanted = self._wanted
+            try:
+                guest = await self._make(*wanted)
+            except SealockError as error:
+                log.warning("The pool could not be filled: %s", error)
+                return
+            try:
+                await _warm(guest)
+            except (SealockError, TimeoutError, asyncio.CancelledError):
+                await to_the_end(guest.end())
+                raise
+            if wanted == self._wanted:
+                self._waiting.append(guest)
+            else:
+                await to_the_end(guest.end())
+
+
+async def _warm(guest: Guest) -> None:
+    """The first command on a connection costs a few tenths of a second in an emulated processor."""
+    assert guest.connection is not None
+    machine = SshMachine(guest.connection, guest.record, guest.image.user, f"/home/{guest.image.user}")
+    await machine.run(["true"])
+
+
+def _usable(guest: Guest) -> bool:
+    limit = STATE_DEADLINES[MachineState.READY]
+    _, since = guest.record.states[-1]
+    return guest.record.ending is None and (limit is None or time.time() - since < limit)

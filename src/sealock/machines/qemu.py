@@ -1,0 +1,131 @@
+"""The Machines port over QEMU: a clone of the sealed template, or a cold boot where there is none."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Self
+
+from sealock.core.errors import TemporaryError
+from sealock.core.image import Image, Images
+from sealock.core.machine import (
+    STATE_DEADLINES,
+    Machine,
+    MachineSpec,
+    MachineState,
+    Origin,
+)
+from sealock.machines import acceleration, containment, preflight
+from sealock.machines import template as templates
+from sealock.machines.guest import Guest
+from sealock.machines.host import Host
+from sealock.machines.image.store import in_use
+from sealock.machines.options import MachineOptions
+from sealock.machines.patience import to_the_end
+from sealock.machines.pool import Pool
+from sealock.machines.sealing import Templates
+from sealock.machines.session import SshMachine
+
+log = logging.getLogger(__name__)
+
+
+class QemuMachine(SshMachine):
+    """A guest we are logged in to."""
+
+    def __init__(self, guest: Guest) -> None:
+        assert guest.connection is not None
+        super().__init__(guest.connection, guest.record, guest.image.user, f"/home/{guest.image.user}")
+        self._guest = guest
+
+    def console(self) -> str:
+        """The last lines of the guest's console, for a build that lost its machine."""
+        return self._guest.console_tail()
+
+
+class QemuMachines:
+    """Implements `core.machine.Machines`. Use `from_options`; leaving the block ends every machine."""
+
+    def __init__(self, host: Host, images: Images) -> None:
+        self.host = host
+        self._images = images
+        self._templates = Templates(host)
+        self._pool = Pool(host.options.pool_size, self._ready)
+
+    @classmethod
+    @asynccontextmanager
+    async def from_options(cls, options: MachineOptions, images: Images) -> AsyncIterator[Self]:
+        """Check this host, then start machines on it. PermanentError names what the host lacks."""
+        preflight.check(options)
+        kind = await acceleration.decide(options, images)
+        user = containment.machine_user(options.user, kvm=kind == "kvm")
+        host = Host(options, user, kind, await acceleration.qemu_version(options.qemu))
+        machines = cls(host, images)
+        try:
+            yield machines
+        finally:
+            await machines._pool.close()
+            await machines._templates.close()
+
+    @asynccontextmanager
+    async def machine(self, spec: MachineSpec) -> AsyncIterator[Machine]:
+        """A new machine, from the pool if one of that spec is ready there. See the port."""
+        preflight.check_memory(spec.memory_mib)
+        image = self._images.find(spec.image)
+        with in_use(image):
+            guest = await self._pool.take(image, spec)
+            try:
+                guest.record.enter(MachineState.BUSY)
+                overdue = asyncio.get_running_loop().call_later(
+                    STATE_DEADLINES[MachineState.BUSY] or 0, _kill, guest
+                )
+                try:
+                    yield QemuMachine(guest)
+                finally:
+                    overdue.cancel()
+            finally:
+                await to_the_end(guest.end())
+
+    async def prepare(self, spec: MachineSpec) -> None:
+        """Make the template, and fill the pool, before the first machine is asked for."""
+        image = self._images.find(spec.image)
+        await self._templates.get(image, spec)
+        await self._pool.fill(image, spec)
+
+    async def _ready(self, image: Image, spec: MachineSpec) -> Guest:
+        """A guest we are logged in to. TemporaryError if it does not come up in time."""
+        template = await self._templates.get(image, spec)
+        guest = Guest(self.host, image, spec, Origin.CLONE if template else Origin.COLD_BOOT)
+        try:
+            async with asyncio.timeout(STATE_DEADLINES[MachineState.STARTING]):
+                if template is None:
+                    await _boot(guest, spec)
+                else:
+                    await guest.begin(template.memory, shared=False, wait=True)
+                    await guest.resume(template)
+                await guest.login()
+        except TimeoutError as error:
+            last = guest.console_tail()
+            await to_the_end(guest.end())
+            raise TemporaryError("the machine did not come up in time", details=last) from error
+        except BaseException:
+            await to_the_end(guest.end())
+            raise
+        return guest
+
+
+async def _boot(guest: Guest, spec: MachineSpec) -> None:
+    memory = templates.new_memory(spec.memory_mib << 20)
+    try:
+        await guest.begin(memory, shared=True, wait=False)
+    finally:
+        os.close(memory)
+    await guest.boot()
+
+
+def _kill(guest: Guest) -> None:
+    log.error("machine %s was busy for longer than any build may be, and is ended", guest.record.id)
+    if guest.child is not None:
+        guest.child.kill()

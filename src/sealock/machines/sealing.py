@@ -1,0 +1,101 @@
+"""Makes sealed templates: boots a guest up to where it waits, saves it, seals its memory."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import replace
+from pathlib import Path
+
+from sealock.core.errors import InfrastructureError
+from sealock.core.image import Image
+from sealock.core.machine import STATE_DEADLINES, MachineSpec, MachineState, NetworkPolicy, Origin
+from sealock.machines import template as templates
+from sealock.machines.guest import Guest, hardware_for
+from sealock.machines.host import Host
+from sealock.machines.template import Template
+
+log = logging.getLogger(__name__)
+
+
+class Templates:
+    """The templates of this process, by hardware. Each is made once, whoever asks first."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._made: dict[str, asyncio.Task[Template | None]] = {}
+
+    async def get(self, image: Image, spec: MachineSpec) -> Template | None:
+        """The template for that image and spec; None if this host cannot make one (said once)."""
+        key = hardware_for(self._host, image, spec).key
+        if key not in self._made:
+            self._made[key] = asyncio.create_task(self._get(image, spec, key))
+        return await asyncio.shield(self._made[key])
+
+    async def close(self) -> None:
+        """Let go of all of them."""
+        for task in self._made.values():
+            task.cancel()
+        for result in await asyncio.gather(*self._made.values(), return_exceptions=True):
+            if isinstance(result, Template):
+                result.close()
+
+    async def _get(self, image: Image, spec: MachineSpec, key: str) -> Template | None:
+        directory = self._host.templates_directory / key
+        try:
+            if not self._host.options.keep_template:
+                return await make(self._host, image, spec)
+            return await self._kept(image, spec, directory)
+        except (InfrastructureError, TimeoutError) as error:
+            log.warning("No template could be made, so machines boot from cold: %s", error)
+            return None
+
+    async def _kept(self, image: Image, spec: MachineSpec, directory: Path) -> Template:
+        lock = templates.Lock(directory)
+        await asyncio.to_thread(lock.take)
+        try:
+            found = await asyncio.to_thread(_loaded, directory)
+            if found is None:
+                found = await make(self._host, image, spec)
+                await asyncio.to_thread(_saved, found, directory)
+            return found
+        finally:
+            lock.release()
+
+
+async def make(host: Host, image: Image, spec: MachineSpec) -> Template:
+    """Boot, wait, save, seal. TemporaryError if the guest does not come up, TimeoutError if it is late."""
+    offline = replace(spec, network=NetworkPolicy.NONE)
+    size = spec.memory_mib << 20
+    made = Template(templates.new_memory(size), templates.new_memory(0, "sealock-state"), size)
+    guest = Guest(host, image, offline, Origin.COLD_BOOT)
+    try:
+        async with asyncio.timeout(STATE_DEADLINES[MachineState.STARTING]):
+            await guest.begin(made.memory, shared=True, wait=False)
+            await guest.boot()
+            await guest.save(made.state)
+    except BaseException:
+        made.close()
+        raise
+    finally:
+        await guest.end()
+    # Possible now that nobody has it mapped for writing any more.
+    templates.seal(made.memory)
+    templates.seal(made.state)
+    return made
+
+
+def _loaded(directory: Path) -> Template | None:
+    try:
+        return templates.load(directory)
+    except ValueError as error:
+        log.warning("The kept template is damaged and is made anew: %s", error)
+        templates.remove(directory)
+        return None
+
+
+def _saved(template: Template, directory: Path) -> None:
+    try:
+        templates.save(template, directory)
+    except OSError as error:
+        log.warning("The template could not be kept for the next run: %s", error)
