@@ -66,7 +66,8 @@ class Child:
         await self.ended()
         if self._usage is None:
             disk_bytes = disk_bytes_written(self.pid)
-            _, status, resources = os.wait4(self.pid, 0)
+            # It has ended, so this does not wait.
+            _, status, resources = os.wait4(self.pid, 0)  # noqa: ASYNC222
             self._process.returncode = os.waitstatus_to_exitcode(status)
             self._usage = Usage(self._process.returncode, disk_bytes, resources.ru_maxrss * 1024)
             os.close(self._pidfd)

@@ -180,7 +180,8 @@ class Guest:
             if self.record.disk_bytes_written is not None:
                 self.record.disk_bytes_written += written
         deadline = time.monotonic() + MEMORY_PATIENCE
-        while not self._group.is_free() and time.monotonic() < deadline:
+        # The kernel has no event for this.
+        while not self._group.is_free() and time.monotonic() < deadline:  # noqa: ASYNC110
             await asyncio.sleep(0.002)
         if self._group.is_free():
             self.record.memory_free_at = time.time()

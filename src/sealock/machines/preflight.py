@@ -34,7 +34,7 @@ def check_rights() -> None:
     if os.geteuid() != 0:
         raise PermanentError(
             "starting machines needs root",
-            details="It makes network namespaces and cgroups; QEMU itself then runs as a user without rights.",
+            details="Network namespaces and cgroups are root's to make; QEMU runs as a user without rights.",
             resolution="Run the same command with sudo.",
         )
 
