@@ -62,7 +62,17 @@ async def subject(sshd: Sshd, tmp_path: Path) -> AsyncIterator[Subject]:
 
 
 class TestSession(MachineContract):
-    pass
+    async def test_a_session_whose_opening_is_cancelled_does_not_stay_open(self, subject: Subject) -> None:
+        # sshd lets one connection have ten sessions.
+        for _ in range(15):
+            task = asyncio.create_task(subject.machine.run(["sleep", "300"]))
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+        await asyncio.sleep(1)
+        assert (await subject.machine.run(["echo", "well"])).stdout == b"well\n"
 
 
 class TestSilence:

@@ -180,6 +180,10 @@ class CommandContract:
         if subject.root:
             assert done.stdout.splitlines()[:2] == [b"0", b"1"]
 
+    async def test_a_command_is_not_spared_when_memory_runs_out(self, subject: Subject) -> None:
+        done = await subject.machine.run(["cat", "/proc/self/oom_score_adj"])
+        assert int(done.stdout) >= 0
+
     async def test_several_commands_run_at_once(self, subject: Subject) -> None:
         texts = [str(number) * 1000 for number in range(5)]
         done = await asyncio.gather(*(subject.machine.run(["echo", text]) for text in texts))
@@ -279,9 +283,9 @@ class EndingContract:
         assert await _is_gone(subject.machine, child)
 
     async def test_cancelling_at_any_moment_leaves_a_machine_that_works(self, subject: Subject) -> None:
-        for delay in (0, 0.001, 0.003, 0.01, 0.03, 0.1):
+        for delay in (0, 1, 2, 3, 5, 8, 13, 30, 100):
             task = asyncio.create_task(subject.machine.run(["sleep", "301.5"]))
-            await asyncio.sleep(delay)
+            await asyncio.sleep(delay / 1000)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task

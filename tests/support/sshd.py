@@ -32,6 +32,8 @@ StreamLocalBindMask 0177
 StreamLocalBindUnlink yes
 PermitTTY no
 StrictModes no
+# Debian's bash reads ~/.bashrc for a command that comes over SSH, unless it is a shell inside a shell.
+SetEnv SHLVL=1
 LogLevel VERBOSE
 """
 
