@@ -17,6 +17,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 from sealock.builds.checkout import checkout, read_file
 from sealock.builds.phases import phase
@@ -28,7 +29,7 @@ from sealock.core.build import BuildRecord
 from sealock.core.errors import TemporaryError, UsageError
 from sealock.core.event import Emit, Notice
 from sealock.core.image import Image
-from sealock.core.machine import Machine, MachineSpec
+from sealock.core.machine import Ending, Machine, MachineSpec
 from sealock.core.plan import Plan
 from sealock.core.project import Project
 from sealock.core.repository import Repository
@@ -39,6 +40,14 @@ PLAN_LIMIT = 1 << 20
 """Bytes a configuration file may have before it is looked at."""
 
 MOST_MACHINES = 3
+CONSOLE_LINES = 10
+
+
+@runtime_checkable
+class HasConsole(Protocol):
+    """What some machines offer besides the port: the last lines of their console."""
+
+    def console(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -162,6 +171,14 @@ class Way:
             finally:
                 with phase(self._emit, "end"):
                     await stack.aclose()
+                self._tell_console(machine)
+
+    def _tell_console(self, machine: Machine) -> None:
+        """The last words of a machine that ended by itself, if it has any: a panic tells why there."""
+        ended_by_itself = machine.record.ending not in {None, Ending.DESTROYED}
+        if ended_by_itself and isinstance(machine, HasConsole):
+            for line in machine.console().splitlines()[-CONSOLE_LINES:]:
+                self._emit(Notice(f"console: {line}"))
 
     async def _fetch(
         self,
