@@ -17,9 +17,9 @@ COLOURS = (
     (re.compile(r"== |sealock "), "#e6edf3", "bold"),
     (re.compile(r"==> "), "#79c0ff", "bold"),
     (re.compile(r"\$ "), "#d2a8ff", "bold"),
-    (re.compile(r"green|verified|authentic|kept"), "#56d364", "bold"),
+    (re.compile(r"green|ok |Authentic"), "#56d364", "bold"),
     (re.compile(r"red|Error"), "#ff7b72", "bold"),
-    (re.compile(r"    |---|  "), "#8b949e", "normal"),
+    (re.compile(r"    |---"), "#8b949e", "normal"),
 )
 
 
@@ -44,7 +44,7 @@ def picture(lines: list[str]) -> str:
         ' aria-label="A build by Sealock, as seen in a terminal">\n'
         f'<rect width="{width}" height="{height}" rx="8" fill="#0d1117"/>\n'
         f'<g font-family="ui-monospace, SFMono-Regular, Menlo, Consolas, monospace" font-size="{SIZE}"'
-        f' style="white-space: pre">\n{rows}\n</g>\n</svg>\n'
+        f' xml:space="preserve">\n{rows}\n</g>\n</svg>\n'
     )
 
 

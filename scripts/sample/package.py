@@ -38,7 +38,7 @@ def fetch(cache: Path) -> Path:
     RuntimeError, with what pip said, if it cannot be had.
     """
     match = re.fullmatch(r"(\S+)==(\S+) --hash=sha256:([0-9a-f]{64})\n", REQUIREMENT.read_text("ascii"))
-    assert match is not None  # noqa: S101 - our own file
+    assert match is not None, "our own file"
     name, version, digest = match.groups()
     archive = cache / f"{name}-{version}.tar.gz"
     if not _is(archive, digest):
