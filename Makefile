@@ -1,5 +1,7 @@
 # Each target sets up what is missing first, and can be run again at no cost.
 BIN := .venv/bin
+# Networks and limits of machines are root's to make; QEMU itself runs as a user without rights.
+AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo --preserve-env --)
 .DEFAULT_GOAL := help
 .PHONY: help run test quick check bench lock setup
 
@@ -7,10 +9,10 @@ help: ## Show these lines
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile
 
 run: setup ## Build a sample project, from a private Git server, in a fresh machine (ONCE=1: that alone)
-	@$(BIN)/python -m scripts.sample.run
+	@$(AS_ROOT) $(BIN)/python -m scripts.sample.run
 
 test: setup check ## Check everything and run all tests, real machines included
-	@$(BIN)/pytest
+	@$(AS_ROOT) $(BIN)/pytest
 
 quick: setup ## Run the tests that need no machine and no server (under a minute)
 	@$(BIN)/pytest -q -m "not slow" tests/unit tests/contract tests/architecture
@@ -19,7 +21,7 @@ check: setup ## Lint, formatting, types, directions of imports
 	@scripts/check
 
 bench: setup ## Measure, print a table, write bench/latest.json
-	@$(BIN)/python bench/run.py
+	@$(AS_ROOT) $(BIN)/python bench/run.py
 
 lock: setup ## Make requirements.lock anew from pyproject.toml
 	@scripts/lock

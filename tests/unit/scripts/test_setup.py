@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
-ORDINARY = ("awk", "bash", "cat", "dirname", "env", "flock", "grep", "id", "paste", "sed", "sh", "getent")
+ORDINARY = ("awk", "bash", "cat", "dirname", "env", "flock", "grep", "id", "paste", "sed", "sh")
 PACKAGES = [
     line.split()
     for line in (ROOT / "scripts/system-packages.txt").read_text(encoding="utf-8").splitlines()
@@ -32,6 +32,7 @@ class System:
         for name in ORDINARY:
             (self.programs / name).symlink_to(shutil.which(name) or "/nonexistent")
         self.program("id", "echo 1000")
+        self.program("getent")
 
     def program(self, name: str, body: str = "exit 0") -> None:
         path = self.programs / name
@@ -98,6 +99,19 @@ def test_only_what_is_missing_is_installed_through_sudo(system: System) -> None:
     update, install = calls.read_text(encoding="utf-8").splitlines()
     assert "update" in update
     assert install.endswith("install -q -y --no-install-recommends cpio kmod")
+
+
+def test_the_user_machines_run_as_is_made_once(system: System) -> None:
+    debian(system, installed=[package for package, *_ in PACKAGES])
+    made = system.root / "made"
+    system.program("id", "echo 0")
+    system.program("true")
+    system.program("getent", f"[ -e {made} ]")
+    system.program("useradd", f'echo "$*" >{made}')
+    assert "sealock-machine" in system.setup("--system").stdout
+    assert made.read_text(encoding="utf-8").endswith("sealock-machine\n")
+    assert "--system --user-group --no-create-home" in made.read_text(encoding="utf-8")
+    assert system.setup("--system").stdout == ""
 
 
 def test_without_root_the_command_to_run_is_shown(system: System) -> None:
