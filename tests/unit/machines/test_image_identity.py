@@ -12,7 +12,7 @@ from sealock.core.errors import UsageError
 from sealock.machines.image import identity
 from sealock.machines.image.additions import Additions, read_certificates
 from sealock.machines.image.apt import Package
-from sealock.machines.image.identity import Resolution
+from sealock.machines.image.identity import Resolution, Wanted
 from sealock.machines.image.recipe import Recipe, RecipeFile
 
 PACKAGE = Package("git", "1:2.39.5-0", "amd64", "a" * 64, 10, "git_1%3a2.39.5-0_amd64.deb")
@@ -26,7 +26,7 @@ RESOLUTION = Resolution(
 def digest(
     recipe: Recipe = RECIPE, additions: Additions = ADDITIONS, resolution: Resolution = RESOLUTION
 ) -> str:
-    return identity.digest_of(identity.inputs(identity.fixed(recipe, additions), resolution))
+    return identity.digest_of(identity.inputs(Wanted.of(recipe, additions), resolution))
 
 
 def test_it_is_the_same_for_the_same_inputs() -> None:
@@ -85,7 +85,7 @@ def test_every_package_and_tool_counts(changed: Resolution) -> None:
 
 @pytest.mark.parametrize("what", ["guest", "builder"])
 def test_our_own_files_count(what: str) -> None:
-    fixed = identity.fixed(RECIPE, ADDITIONS)
+    fixed = dict(Wanted.of(RECIPE, ADDITIONS).fixed)
     assert {"init", "start", "exec", "shell"} <= set(fixed["guest"])
     assert "hooks/customize" in fixed["builder"]
     for name in fixed[what]:
@@ -95,7 +95,7 @@ def test_our_own_files_count(what: str) -> None:
 
 def test_additions_are_named_by_hash_alone() -> None:
     secret = Additions(pip_conf="https://user:hunter2@index.example", npmrc="_authToken=hunter2")
-    assert "hunter2" not in repr(identity.fixed(RECIPE, secret))
+    assert "hunter2" not in repr(Wanted.of(RECIPE, secret).fixed)
 
 
 def test_a_resolution_goes_to_json_and_back() -> None:

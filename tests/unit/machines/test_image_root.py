@@ -99,6 +99,7 @@ def test_an_archive_that_cannot_be_reached_is_told(tmp_path: Path) -> None:
 def test_a_package_whose_hash_differs_is_not_taken(tmp_path: Path) -> None:
     have = Apt(tmp_path, "")
     have.archives.mkdir()
+    (tmp_path / "apt.conf").write_bytes(b"")
     package = Package("git", "1", "amd64", "0" * 64, 3, "git_1_amd64.deb")
     (have.archives / package.file).write_bytes(b"bad")
     with pytest.raises(TemporaryError):

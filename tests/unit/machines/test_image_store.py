@@ -14,8 +14,7 @@ from sealock.core.image import Image, Images, Progress
 from sealock.machines.image.additions import Additions
 from sealock.machines.image.apt import Package
 from sealock.machines.image.build import Builder
-from sealock.machines.image.identity import Resolution
-from sealock.machines.image.recipe import Recipe
+from sealock.machines.image.identity import Resolution, Wanted
 from sealock.machines.image.store import ImageStore, in_use
 
 PACKAGE = Package("git", "1", "amd64", "a" * 64, 10, "git_1_amd64.deb")
@@ -32,17 +31,17 @@ class QuickBuilder(Builder):
         self.offline = False
         self.breaks: Exception | None = None
 
-    def remembered(self, recipe: Recipe) -> Resolution | None:
+    def remembered(self, wanted: Wanted) -> Resolution | None:
         return None
 
-    def resolve(self, recipe: Recipe, progress: Progress) -> Resolution:
+    def resolve(self, wanted: Wanted, progress: Progress) -> Resolution:
         if self.offline:
             raise TemporaryError("fetching the package lists failed")
         self.resolved += 1
         packages = (replace(PACKAGE, version=self.version),)
         return Resolution(packages, PACKAGE, PACKAGE, {}, time.time())
 
-    def make(self, recipe: Recipe, resolution: Resolution, work: Path, progress: Progress) -> Path:
+    def make(self, wanted: Wanted, resolution: Resolution, work: Path, progress: Progress) -> Path:
         image = work / "image"
         image.mkdir()
         (image / "kernel").write_bytes(b"kernel")
@@ -50,7 +49,7 @@ class QuickBuilder(Builder):
         if self.breaks:
             raise self.breaks
         self.made += 1
-        (image / "root.erofs").write_bytes(f"root {recipe.name} {self.version}".encode())
+        (image / "root.erofs").write_bytes(f"root {wanted.recipe.name} {self.version}".encode())
         return image
 
 
@@ -174,6 +173,13 @@ def test_without_the_archive_the_same_recipes_image_will_do(store: ImageStore, b
     assert "using the image that is there" in lines[-1]
     with pytest.raises(TemporaryError):
         build(store, "python")
+
+
+def test_what_is_left_of_a_removed_image_is_built_over(store: ImageStore) -> None:
+    made = build(store)
+    (made.root.parent / "manifest.json").unlink()
+    assert store.all() == []
+    assert build(store).digest == made.digest
 
 
 def test_a_directory_that_is_no_image_is_passed_over(store: ImageStore, tmp_path: Path) -> None:

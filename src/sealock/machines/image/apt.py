@@ -85,18 +85,7 @@ class Apt:
 
     def update(self) -> None:
         """Fetch the package lists. TemporaryError, with apt's words, if one cannot be had."""
-        # `empty` is apt's own archive directory: it names no address for a package it finds there.
-        for directory in (
-            self.lists / "partial",
-            self.archives,
-            self.home / "empty/partial",
-            self.home / "cache",
-        ):
-            directory.mkdir(parents=True, exist_ok=True)
-        (self.home / "status").write_bytes(b"")
-        self.sources.write_text(self._sources_text, "utf-8")
-        text = _CONFIGURATION.format(home=self.home, architecture=ARCHITECTURE)
-        self._configuration.write_text(text, "utf-8")
+        self._prepare()
         try:
             command.run([*self._get(), "--error-on=any", "update"], "fetching the package lists")
         except PermanentError as error:
@@ -135,6 +124,8 @@ class Apt:
     def fetch(self, packages: Sequence[Package], progress: Progress) -> None:
         """Have every .deb in `archives`, checked against its hash; what was not used for two weeks is
         removed there. TemporaryError if one cannot be had."""
+        if not self._configuration.exists():
+            self.update()
         absent = [package for package in packages if not self._have(package)]
         if absent:
             self._download(absent, progress)
@@ -142,6 +133,20 @@ class Apt:
             if not self._have(package):
                 raise TemporaryError(f"the package {package.file} could not be fetched as it was listed")
         self._forget()
+
+    def _prepare(self) -> None:
+        # `empty` is apt's own archive directory: it names no address for a package it finds there.
+        for directory in (
+            self.lists / "partial",
+            self.archives,
+            self.home / "empty/partial",
+            self.home / "cache",
+        ):
+            directory.mkdir(parents=True, exist_ok=True)
+        (self.home / "status").write_bytes(b"")
+        self.sources.write_text(self._sources_text, "utf-8")
+        text = _CONFIGURATION.format(home=self.home, architecture=ARCHITECTURE)
+        self._configuration.write_text(text, "utf-8")
 
     def _forget(self) -> None:
         for path in self.archives.glob("*.deb"):

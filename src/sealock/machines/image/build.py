@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from sealock.core.errors import PermanentError
 from sealock.core.image import Progress
-from sealock.machines.image import command, identity, initrd, kernel, root, sources
+from sealock.machines.image import command, initrd, kernel, root, sources
 from sealock.machines.image.additions import Additions
 from sealock.machines.image.apt import Apt
-from sealock.machines.image.identity import Resolution
+from sealock.machines.image.identity import Resolution, Wanted
 from sealock.machines.image.recipe import Recipe
 
 REMEMBERED_SECONDS = 3600.0
@@ -49,18 +50,19 @@ class Builder:
         self._mirror = mirror
         self._security_mirror = security_mirror
 
-    def remembered(self, recipe: Recipe) -> Resolution | None:
-        """What this recipe was resolved to within the last hour, for the same fixed inputs."""
+    def remembered(self, wanted: Wanted) -> Resolution | None:
+        """What this was resolved to within the last hour."""
         with suppress(OSError, ValueError, KeyError, TypeError):
-            resolution = Resolution.from_json(json.loads(self._memory(recipe).read_text("utf-8")))
+            resolution = Resolution.from_json(json.loads(self._memory(wanted).read_text("utf-8")))
             if 0 <= time.time() - resolution.at < REMEMBERED_SECONDS:
                 return resolution
         return None
 
-    def resolve(self, recipe: Recipe, progress: Progress) -> Resolution:
+    def resolve(self, wanted: Wanted, progress: Progress) -> Resolution:
         """Every package with its version and hash, newly looked up. TemporaryError if the archive
         cannot be reached, PermanentError if it has no such package."""
         command.require(PROGRAMS)
+        recipe = wanted.recipe
         apt = self._apt(recipe)
         progress(f"fetching the package lists of {recipe.suite}")
         apt.update()
@@ -73,27 +75,26 @@ class Builder:
             tools=_tools(),
             at=time.time(),
         )
-        self._remember(recipe, resolution)
+        self._remember(wanted, resolution)
         return resolution
 
-    def forget(self, recipe: Recipe) -> None:
+    def forget(self, wanted: Wanted) -> None:
         """Look up anew next time: what was remembered turned out wrong."""
-        self._memory(recipe).unlink(missing_ok=True)
+        self._memory(wanted).unlink(missing_ok=True)
 
-    def make(self, recipe: Recipe, resolution: Resolution, work: Path, progress: Progress) -> Path:
+    def make(self, wanted: Wanted, resolution: Resolution, work: Path, progress: Progress) -> Path:
         """Build into the new directory `work` and return the one in it that holds the image's files."""
-        apt = self._apt(recipe)
+        apt = self._apt(wanted.recipe)
         apt.fetch([*resolution.packages, resolution.kernel, resolution.busybox], progress)
         image = work / "image"
         image.mkdir(parents=True)
         progress("making the kernel and initrd")
-        guest = identity.guest_files()
-        self._boot_files(apt, resolution, guest, image)
-        inputs = root.RootInputs(recipe, self.additions, resolution.packages, guest, apt.home)
+        self._boot_files(apt, resolution, wanted.guest, image)
+        inputs = root.RootInputs(wanted.recipe, wanted.additions, resolution.packages, wanted.guest, apt.home)
         root.build(inputs, work, image / ROOT, progress)
         return image
 
-    def _boot_files(self, apt: Apt, resolution: Resolution, guest: dict[str, bytes], image: Path) -> None:
+    def _boot_files(self, apt: Apt, resolution: Resolution, guest: Mapping[str, bytes], image: Path) -> None:
         if "init" not in guest:
             raise PermanentError(
                 "this installation lacks the guest's init", resolution="Install Sealock again."
@@ -107,12 +108,11 @@ class Builder:
         found = sources.of_host(recipe.suite, mirror=self._mirror, security_mirror=self._security_mirror)
         return Apt(self._home / "apt" / recipe.suite, found.deb822())
 
-    def _memory(self, recipe: Recipe) -> Path:
-        key = identity.digest_of(identity.fixed(recipe, self.additions))
-        return self._home / "resolved" / f"{key.removeprefix('sha256:')}.json"
+    def _memory(self, wanted: Wanted) -> Path:
+        return self._home / "resolved" / f"{wanted.key.removeprefix('sha256:')}.json"
 
-    def _remember(self, recipe: Recipe, resolution: Resolution) -> None:
-        path = self._memory(recipe)
+    def _remember(self, wanted: Wanted, resolution: Resolution) -> None:
+        path = self._memory(wanted)
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_suffix(".new")
         draft.write_text(json.dumps(resolution.to_json()), "utf-8")

@@ -1,13 +1,14 @@
 """What names an image: a digest over everything that went in, and one over what came out.
 
-The part of the inputs that needs no look-up (`fixed`) is known at once; the packages are added when
-they are resolved. Tool versions count, since another mkfs lays the same files out differently.
+What needs no look-up (`Wanted`) is known at once; the packages are added when they are resolved. Tool
+versions count, since another mkfs lays the same files out differently.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -55,24 +56,39 @@ def guest_files() -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(paths)}
 
 
-def fixed(recipe: Recipe, additions: Additions) -> dict[str, Any]:
-    """The inputs that are known without asking anybody, as plain JSON values."""
-    return {
-        "recipe": recipe.canonical(),
-        "additions": additions.canonical(),
-        "guest": {name: _sha256(content) for name, content in guest_files().items()},
-        "builder": {name: _sha256((_HERE / name).read_bytes()) for name in _BUILDER},
-    }
+@dataclass(frozen=True)
+class Wanted:
+    """What to build, read once: a file of ours that changes during a build must not get into an image
+    that is named by what it was before. fixed: the inputs that are known without asking anybody, as
+    plain JSON values. key: their digest."""
+
+    recipe: Recipe
+    additions: Additions
+    guest: Mapping[str, bytes]
+    fixed: Mapping[str, Any]
+    key: str
+
+    @classmethod
+    def of(cls, recipe: Recipe, additions: Additions) -> Wanted:
+        """Read our own files now."""
+        guest = guest_files()
+        fixed = {
+            "recipe": recipe.canonical(),
+            "additions": additions.canonical(),
+            "guest": {name: _sha256(content) for name, content in guest.items()},
+            "builder": {name: _sha256((_HERE / name).read_bytes()) for name in _BUILDER},
+        }
+        return cls(recipe, additions, guest, fixed, digest_of(fixed))
 
 
-def inputs(fixed_inputs: dict[str, Any], resolution: Resolution) -> dict[str, Any]:
+def inputs(wanted: Wanted, resolution: Resolution) -> dict[str, Any]:
     """All inputs, as plain JSON values. When they were resolved is not one of them."""
     resolved = resolution.to_json()
     del resolved["at"]
-    return {**fixed_inputs, **resolved}
+    return {**wanted.fixed, **resolved}
 
 
-def digest_of(values: dict[str, Any]) -> str:
+def digest_of(values: Mapping[str, Any]) -> str:
     """`sha256:…` over the canonical JSON of the values: sorted keys, no spaces, UTF-8."""
     text = json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return "sha256:" + _sha256(text.encode("utf-8"))

@@ -14,28 +14,27 @@ from sealock.core.errors import PermanentError
 from sealock.core.image import Image
 from sealock.machines.image import identity
 from sealock.machines.image.build import FILES, INITRD, KERNEL, ROOT
-from sealock.machines.image.identity import Resolution
-from sealock.machines.image.recipe import Recipe
+from sealock.machines.image.identity import Resolution, Wanted
 
 NAME = "manifest.json"
 _VERSION = 1
 
 
-def write(directory: Path, recipe: Recipe, fixed: dict[str, Any], resolution: Resolution) -> str:
+def write(directory: Path, wanted: Wanted, resolution: Resolution) -> str:
     """Write the manifest for the files in `directory`, and everything through to the disk. Returns the
     image's digest."""
     files = {
         name: {"sha256": _hash(directory / name), "size": (directory / name).stat().st_size} for name in FILES
     }
-    inputs = identity.inputs(fixed, resolution)
+    inputs = identity.inputs(wanted, resolution)
     document = {
         "version": _VERSION,
         "digest": identity.digest_of(inputs),
         "content": identity.digest_of({name: file["sha256"] for name, file in files.items()}),
-        "fixed": identity.digest_of(fixed),
-        "name": recipe.name,
-        "suite": recipe.suite,
-        "user": recipe.user,
+        "fixed": wanted.key,
+        "name": wanted.recipe.name,
+        "suite": wanted.recipe.suite,
+        "user": wanted.recipe.user,
         "built_at": time.time(),
         "files": files,
         "inputs": inputs,

@@ -25,8 +25,8 @@ from sealock.core.image import Image, Progress
 from sealock.machines.image import identity, manifest, root
 from sealock.machines.image.additions import Additions
 from sealock.machines.image.build import Builder
-from sealock.machines.image.identity import Resolution
-from sealock.machines.image.recipe import Recipe, load, shipped
+from sealock.machines.image.identity import Resolution, Wanted
+from sealock.machines.image.recipe import load, shipped
 
 _DIGEST = re.compile(r"(?:sha256:)?(?P<digits>[0-9a-f]{12,64})")
 _LOCK_POLL_SECONDS = 0.2
@@ -71,7 +71,7 @@ class ImageStore:
 
     def build(self, recipe: str, progress: Progress) -> Image:  # the port names it so
         """See `core.image.Images.build`. Two at once build once: the second waits for the first."""
-        wanted = load(recipe)
+        wanted = Wanted.of(load(recipe), self._additions)
         resolution = self._builder.remembered(wanted)
         if resolution and (image := self._built(wanted, resolution)):
             return image
@@ -102,7 +102,7 @@ class ImageStore:
         """See `core.image.Images.inputs`."""
         return dict(manifest.load(image.root.parent)["inputs"])
 
-    def _build(self, wanted: Recipe, work: Path, progress: Progress) -> Image:
+    def _build(self, wanted: Wanted, work: Path, progress: Progress) -> Image:
         try:
             resolution = self._builder.remembered(wanted) or self._builder.resolve(wanted, progress)
         except TemporaryError as error:
@@ -114,24 +114,23 @@ class ImageStore:
         except TemporaryError:
             self._builder.forget(wanted)
             raise
-        fixed = identity.fixed(wanted, self._additions)
-        written = manifest.write(made, wanted, fixed, resolution)
-        target = self._directory / written.removeprefix("sha256:")
+        digest = manifest.write(made, wanted, resolution)
+        target = self._directory / digest.removeprefix("sha256:")
+        if target.exists():  # what is left of one that was being removed, or has no readable manifest
+            root.clear(target)
         made.rename(target)
         return self._must_read(target)
 
-    def _earlier(self, wanted: Recipe, error: TemporaryError, progress: Progress) -> Image:
+    def _earlier(self, wanted: Wanted, error: TemporaryError, progress: Progress) -> Image:
         """Without the archive, an image that was built of the same recipe will do."""
-        fixed = identity.digest_of(identity.fixed(wanted, self._additions))
         for image in self.all():
-            if image.name == wanted.name and manifest.fixed_of(image) == fixed:
+            if manifest.fixed_of(image) == wanted.key:
                 progress(f"{error.brief}: using the image that is there, of {time.ctime(image.built_at)}")
                 return image
         raise error
 
-    def _built(self, wanted: Recipe, resolution: Resolution) -> Image | None:
-        fixed = identity.fixed(wanted, self._additions)
-        digest = identity.digest_of(identity.inputs(fixed, resolution))
+    def _built(self, wanted: Wanted, resolution: Resolution) -> Image | None:
+        digest = identity.digest_of(identity.inputs(wanted, resolution))
         image = manifest.read(self._directory / digest.removeprefix("sha256:"))
         if image:
             manifest.check_sizes(image)
@@ -147,7 +146,7 @@ class ImageStore:
     def _current(self, name: str) -> str | None:
         if name not in shipped():
             return None
-        return identity.digest_of(identity.fixed(load(name), self._additions))
+        return Wanted.of(load(name), self._additions).key
 
     def _must_read(self, directory: Path) -> Image:
         image = manifest.read(directory)
