@@ -3,42 +3,83 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
+from sealock.core.machine import Remains
+from sealock.machines.reaper import HostReaper
+from sealock.settings import load
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.slow
 
 
-def ours(directory: Path) -> list[str]:
-    """Command lines of living processes that name `directory`."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            line = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except OSError:
-            continue
-        if str(directory) in line:
-            found.append(line)
-    return found
-
-
-def test_make_run_builds_a_real_package_and_leaves_nothing(tmp_path: Path) -> None:
-    result = subprocess.run(
+@contextmanager
+def make_run(temporary: Path) -> Iterator[subprocess.Popen[str]]:
+    """`make run ONCE=1` in a process group of its own, all it prints on one pipe."""
+    with subprocess.Popen(
         ["make", "--no-print-directory", "run", "ONCE=1"],
         cwd=ROOT,
-        env={**os.environ, "TMPDIR": str(tmp_path)},
+        env={**os.environ, "TMPDIR": str(temporary), "CI": "true"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=1200,
-        check=False,
-    )
-    assert result.returncode == 0, result.stdout
-    assert " passed" in result.stdout
-    assert "green" in result.stdout
-    assert list(tmp_path.iterdir()) == []
-    assert ours(tmp_path) == []
+        start_new_session=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def left_of(temporary: Path) -> list[str]:
+    """What is still there of a run that had `temporary` for its files: those, and living processes."""
+    found = [str(path) for path in temporary.iterdir()]
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if f"TMPDIR={temporary}".encode() in (process / "environ").read_bytes().split(b"\0"):
+                found.append((process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+        except OSError:
+            continue
+    return found
+
+
+def orphans() -> set[Remains]:
+    """What bears our marks on this host and has lost its owner."""
+    return {remains for remains in HostReaper(load()[0].runtime_dir).find() if remains.orphaned}
+
+
+def test_make_run_builds_a_real_package_and_leaves_nothing(tmp_path: Path) -> None:
+    before = orphans()
+    with make_run(tmp_path) as process:
+        output, _ = process.communicate(timeout=1200)
+    assert process.returncode == 0, output
+    assert " passed" in output
+    assert "\ngreen in " in output
+    assert "P6: nothing was written to a disk" in output
+    assert left_of(tmp_path) == []
+    assert orphans() <= before
+
+
+def test_ctrl_c_in_the_middle_of_a_build_leaves_nothing(tmp_path: Path) -> None:
+    before = orphans()
+    with make_run(tmp_path) as process:
+        assert process.stdout is not None
+        seen = ""
+        for line in process.stdout:
+            seen += line
+            if line.startswith("==> test:"):
+                os.killpg(process.pid, signal.SIGINT)
+                break
+        rest, _ = process.communicate(timeout=120)
+    assert process.returncode != 0, seen + rest
+    assert "cancelled in " in rest
+    assert left_of(tmp_path) == []
+    assert orphans() <= before
