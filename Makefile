@@ -21,7 +21,7 @@ check: setup ## Lint, formatting, types, directions of imports
 	@scripts/check
 
 bench: setup ## Measure, print a table, write bench/latest.json
-	@$(AS_ROOT) $(BIN)/python bench/run.py
+	@$(AS_ROOT) $(BIN)/python -m bench.run
 
 lock: setup ## Make requirements.lock anew from pyproject.toml
 	@scripts/lock

@@ -36,6 +36,7 @@ from sealock.machines.hardware import Hardware, Wires
 from sealock.machines.host import Host
 from sealock.machines.identity import Identity, new_identity
 from sealock.machines.monitor import Monitor
+from sealock.machines.session import SshMachine
 from sealock.machines.template import Template
 
 KEEPALIVE_SECONDS = 30
@@ -43,6 +44,18 @@ KEEPALIVES_MISSED = 6
 # How long the memory of a reaped process may take to be back, in seconds.
 MEMORY_PATIENCE = 2.0
 T = TypeVar("T")
+
+
+class QemuMachine(SshMachine):
+    """A guest we are logged in to."""
+
+    def __init__(self, guest: Guest, connection: asyncssh.SSHClientConnection) -> None:
+        super().__init__(connection, guest.record, guest.image.user, f"/home/{guest.image.user}")
+        self._guest = guest
+
+    def console(self) -> str:
+        """The last lines of the guest's console, for a build that lost its machine."""
+        return self._guest.console_tail()
 
 
 class Guest:
@@ -65,6 +78,7 @@ class Guest:
         )
         self.record.enter(MachineState.STARTING)
         self.connection: asyncssh.SSHClientConnection | None = None
+        self._machine: QemuMachine | None = None
         self.child: Child | None = None
         self.console: Ring | None = None
         self.errors: Ring | None = None
@@ -74,6 +88,7 @@ class Guest:
         self._monitor = Monitor(self.identity.id)
         self._port: socket.socket | None = None
         self._watching: asyncio.Task[None] | None = None
+        self._ending: asyncio.Task[None] | None = None
 
     async def begin(self, memory: int, *, shared: bool, wait: bool) -> None:
         """Start QEMU on this guest memory (a descriptor, not taken over).
@@ -89,14 +104,18 @@ class Guest:
             allow=self.host.options.network_allow,
             pasta=network.Pasta(self.host.options.pasta, self.host.user, self._group, self.host.owner),
         )
-        monitor, far_monitor = socket.socketpair()
-        self._port, far_port = socket.socketpair()
+        ours, monitor = socket.socketpair()
+        self._port, port = socket.socketpair()
         self._port.setblocking(False)
-        with far_monitor, far_port, _image_files(self.image) as files:
-            wires = Wires(memory, far_monitor.fileno(), far_port.fileno(), self._network.tap, *files)
-            self._start(wires, shared=shared, wait=wait)
-        self._network.close_tap()
-        await self._unless_it_ends(self._monitor.connect(monitor))
+        try:
+            with monitor, port, _image_files(self.image) as files:
+                wires = Wires(memory, monitor.fileno(), port.fileno(), self._network.tap, *files)
+                self._start(wires, shared=shared, wait=wait)
+            self._network.close_tap()
+            await self._unless_it_ends(self._monitor.connect(ours))
+        except BaseException:
+            ours.close()
+            raise
 
     async def boot(self) -> None:
         """Wait until a guest that was started from nothing waits for its identity."""
@@ -126,7 +145,7 @@ class Guest:
         await self._monitor.execute("migrate", uri="fd:state")
         await self._unless_it_ends(self._saved())
 
-    async def login(self) -> asyncssh.SSHClientConnection:
+    async def login(self) -> None:
         """Give the guest its identity and connect: to its pinned host key, with a certificate for it."""
         assert self._port is not None
         assert self._network is not None
@@ -135,8 +154,13 @@ class Guest:
         self.connection = await self._unless_it_ends(self._connect(self._network))
         await self._network.up()
         self._watching = asyncio.create_task(self._watch())
+        self._machine = QemuMachine(self, self.connection)
         self.record.enter(MachineState.READY)
-        return self.connection
+
+    def machine(self) -> QemuMachine:
+        """The guest as whoever builds in it sees it. Only after `login`."""
+        assert self._machine is not None
+        return self._machine
 
     def console_tail(self) -> str:
         """The last lines of the guest's console and of what QEMU had to say."""
@@ -144,16 +168,24 @@ class Guest:
         return "\n".join(text for text in rings if text)[-4000:]
 
     async def end(self) -> None:
-        """End the process, take its last numbers and remove everything of it from this host."""
-        if self.record.state in (MachineState.ENDING, MachineState.GONE):
-            return
+        """End the process, take its last numbers and remove everything of it from this host.
+
+        May be called again; whoever comes second waits for the first.
+        """
+        if self._ending is None:
+            self._ending = asyncio.create_task(self._end())
+        await asyncio.shield(self._ending)
+
+    async def _end(self) -> None:
         self.record.enter(MachineState.ENDING)
         if self._watching is not None:
             self._watching.cancel()
         if self.connection is not None:
             self.connection.abort()
-        await self._end_process()
-        await self._free_host()
+        try:
+            await self._end_process()
+        finally:
+            await self._free_host()
         self.record.enter(MachineState.GONE)
 
     async def _end_process(self) -> None:

@@ -24,9 +24,11 @@ from sealock.core.machine import NetworkPolicy
 from sealock.machines import containment, firewall, marks
 from sealock.machines.cgroup import Cgroup
 from sealock.machines.child import Child, spawn
+from sealock.machines.console import Ring
 from sealock.machines.containment import User
 from sealock.machines.hardware import GUEST_MAC
 from sealock.machines.namespace import NAMESPACES, inside, open_tap
+from sealock.machines.patience import to_the_end
 
 GATEWAY_MAC = "52:54:00:5e:a1:02"
 # pasta sets its device up in about 20 ms; a busy host may take a hundred times that.
@@ -44,10 +46,16 @@ neighbour replace {firewall.GUEST} lladdr {GUEST_MAC} dev {firewall.TAP} nud per
 class Network:
     """One machine's network, made by `open_network`."""
 
-    def __init__(self, name: str, tap: int) -> None:
+    def __init__(self, name: str) -> None:
         self.name = name
-        self.tap = tap
+        self.tap = -1
         self.pasta: Child | None = None
+        self._said: Ring | None = None
+
+    def carry(self, pasta: Child) -> None:
+        """Take over the pasta that connects this namespace."""
+        self.pasta = pasta
+        self._said = Ring(pasta.stderr)
 
     async def connect(self) -> socket.socket:
         """A socket connected to the guest's port 22. OSError if nobody answers there."""
@@ -65,13 +73,19 @@ class Network:
         """Wait until pasta carries. TemporaryError if it does not."""
         if self.pasta is None:
             return
-        waiting = asyncio.create_task(inside(self.name, _has_default_route_in_time))
+        give_up = asyncio.Event()
+        waiting = asyncio.create_task(inside(self.name, lambda: _has_default_route(give_up)))
         ended = asyncio.create_task(self.pasta.ended())
-        await asyncio.wait({waiting, ended}, return_when=asyncio.FIRST_COMPLETED)
-        ended.cancel()
-        if not (waiting.done() and waiting.result()):
-            text = os.read(self.pasta.stderr.fileno(), 4096) if self.pasta.stderr.readable() else b""
-            raise TemporaryError("pasta did not start", details=text.decode(errors="replace").strip())
+        try:
+            await asyncio.wait({waiting, ended}, return_when=asyncio.FIRST_COMPLETED)
+            if waiting.done() and waiting.result():
+                return
+        finally:
+            give_up.set()
+            ended.cancel()
+            await asyncio.wait({waiting, ended})
+        said = self._said.text() if self._said else ""
+        raise TemporaryError("pasta did not start", details=said.strip())
 
     def close_tap(self) -> None:
         """Let go of our copy of the tap, once QEMU has its own."""
@@ -85,6 +99,8 @@ class Network:
         written = 0
         if self.pasta is not None:
             self.pasta.kill()
+            if self._said is not None:
+                self._said.drain()
             written = (await self.pasta.reaped()).disk_bytes or 0
         remove_namespace(self.name)
         return written
@@ -97,15 +113,15 @@ async def open_network(machine: str, policy: NetworkPolicy, *, allow: Sequence[s
     """
     name = marks.PREFIX + machine
     _tool(["ip", "netns", "add", name])
+    network = Network(name)
     try:
-        tap = await inside(name, lambda: open_tap(firewall.TAP))
-        network = Network(name, tap)
+        network.tap = await inside(name, lambda: open_tap(firewall.TAP))
         rules = firewall.ruleset(policy, host=host_addresses(), allowed=await resolved(allow))
         await inside(name, lambda: _configure(rules))
         if policy is NetworkPolicy.INTERNET:
-            network.pasta = pasta.start(machine, name)
+            network.carry(pasta.start(machine, name))
     except BaseException:
-        remove_namespace(name)
+        await to_the_end(network.close())
         raise
     return network
 
@@ -193,10 +209,10 @@ def _configure(rules: str) -> None:
     Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
 
 
-def _has_default_route_in_time() -> bool:
+def _has_default_route(give_up: asyncio.Event) -> bool:
     """Runs inside the namespace, until pasta has set up its device."""
     deadline = time.monotonic() + UPLINK_PATIENCE
-    while time.monotonic() < deadline:
+    while time.monotonic() < deadline and not give_up.is_set():
         rows = Path("/proc/thread-self/net/route").read_text().splitlines()[1:]
         if any(row.split()[:2] == [firewall.UPLINK_DEVICE, "00000000"] for row in rows):
             return True

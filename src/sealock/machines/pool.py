@@ -18,9 +18,10 @@ from sealock.core.image import Image
 from sealock.core.machine import STATE_DEADLINES, MachineSpec, MachineState, Origin
 from sealock.machines.guest import Guest
 from sealock.machines.patience import to_the_end
-from sealock.machines.session import SshMachine
 
 log = logging.getLogger(__name__)
+# A build that starts goes first: on a small host the next clone would take the processor from it.
+REFILL_DELAY = 1.0
 Make = Callable[[Image, MachineSpec], Awaitable[Guest]]
 
 
@@ -43,7 +44,7 @@ class Pool:
             self._wanted = (image, spec)
             await self._drain()
         guest = await self._fresh()
-        self._refill()
+        self._refill(REFILL_DELAY if guest else 0.0)
         if guest is None:
             return await self._make(image, spec)
         guest.record.origin = Origin.POOL
@@ -52,7 +53,7 @@ class Pool:
     async def fill(self, image: Image, spec: MachineSpec) -> None:
         """Have the pool full of that spec before this returns."""
         self._wanted = (image, spec)
-        self._refill()
+        self._refill(0.0)
         if self._filling is not None:
             await asyncio.shield(self._filling)
 
@@ -78,23 +79,20 @@ class Pool:
         while self._waiting:
             await to_the_end(self._waiting.popleft().end())
 
-    def _refill(self) -> None:
+    def _refill(self, delay: float) -> None:
         if self._size and not self._closed and (self._filling is None or self._filling.done()):
-            self._filling = asyncio.create_task(self._fill())
+            self._filling = asyncio.create_task(self._fill(delay))
 
-    async def _fill(self) -> None:
+    async def _fill(self, delay: float) -> None:
+        await asyncio.sleep(delay)
         while self._wanted is not None and len(self._waiting) < self._size:
             wanted = self._wanted
             try:
                 guest = await self._make(*wanted)
-            except SealockError as error:
+                await _warm(guest)
+            except (SealockError, TimeoutError) as error:
                 log.warning("The pool could not be filled: %s", error)
                 return
-            try:
-                await _warm(guest)
-            except (SealockError, TimeoutError, asyncio.CancelledError):
-                await to_the_end(guest.end())
-                raise
             if wanted == self._wanted:
                 self._waiting.append(guest)
             else:
@@ -103,9 +101,12 @@ class Pool:
 
 async def _warm(guest: Guest) -> None:
     """The first command on a connection costs a few tenths of a second in an emulated processor."""
-    assert guest.connection is not None
-    machine = SshMachine(guest.connection, guest.record, guest.image.user, f"/home/{guest.image.user}")
-    await machine.run(["true"])
+    try:
+        await guest.machine().run(["true"])
+        await guest.machine().start_ahead()
+    except BaseException:
+        await to_the_end(guest.end())
+        raise
 
 
 def _usable(guest: Guest) -> bool:

@@ -27,47 +27,37 @@ from sealock.machines.options import MachineOptions
 from sealock.machines.patience import to_the_end
 from sealock.machines.pool import Pool
 from sealock.machines.sealing import Templates
-from sealock.machines.session import SshMachine
 
 log = logging.getLogger(__name__)
-
-
-class QemuMachine(SshMachine):
-    """A guest we are logged in to."""
-
-    def __init__(self, guest: Guest) -> None:
-        assert guest.connection is not None
-        super().__init__(guest.connection, guest.record, guest.image.user, f"/home/{guest.image.user}")
-        self._guest = guest
-
-    def console(self) -> str:
-        """The last lines of the guest's console, for a build that lost its machine."""
-        return self._guest.console_tail()
 
 
 class QemuMachines:
     """Implements `core.machine.Machines`. Use `from_options`; leaving the block ends every machine."""
 
-    def __init__(self, host: Host, images: Images) -> None:
+    def __init__(self, host: Host, images: Images, templates: Templates) -> None:
         self.host = host
         self._images = images
-        self._templates = Templates(host)
+        self._templates = templates
         self._pool = Pool(host.options.pool_size, self._ready)
 
     @classmethod
     @asynccontextmanager
-    async def from_options(cls, options: MachineOptions, images: Images) -> AsyncIterator[Self]:
+    async def from_options(
+        cls, options: MachineOptions, images: Images, make_templates: type[Templates] = Templates
+    ) -> AsyncIterator[Self]:
         """Check this host, then start machines on it. PermanentError names what the host lacks."""
         preflight.check(options)
         kind = await acceleration.decide(options, images)
         user = containment.machine_user(options.user, kvm=kind == "kvm")
         host = Host(options, user, kind, await acceleration.qemu_version(options.qemu))
-        machines = cls(host, images)
+        machines = cls(host, images, make_templates(host))
         try:
             yield machines
         finally:
-            await machines._pool.close()
-            await machines._templates.close()
+            try:
+                await machines._pool.close()
+            finally:
+                await machines._templates.close()
 
     @asynccontextmanager
     async def machine(self, spec: MachineSpec) -> AsyncIterator[Machine]:
@@ -82,7 +72,7 @@ class QemuMachines:
                     STATE_DEADLINES[MachineState.BUSY] or 0, _kill, guest
                 )
                 try:
-                    yield QemuMachine(guest)
+                    yield guest.machine()
                 finally:
                     overdue.cancel()
             finally:

@@ -13,9 +13,11 @@ from sealock.core.machine import STATE_DEADLINES, MachineSpec, MachineState, Net
 from sealock.machines import template as templates
 from sealock.machines.guest import Guest, hardware_for
 from sealock.machines.host import Host
+from sealock.machines.patience import to_the_end
 from sealock.machines.template import Template
 
 log = logging.getLogger(__name__)
+LOCK_POLL = 0.05
 
 
 class Templates:
@@ -52,7 +54,10 @@ class Templates:
 
     async def _kept(self, image: Image, spec: MachineSpec, directory: Path) -> Template:
         lock = templates.Lock(directory)
-        await asyncio.to_thread(lock.take)
+        while not lock.take():  # noqa: ASYNC110
+            # Another process makes this very template. Polled, since a thread that waits for a lock
+            # could not be cancelled.
+            await asyncio.sleep(LOCK_POLL)
         try:
             found = await asyncio.to_thread(_loaded, directory)
             if found is None:
@@ -78,7 +83,7 @@ async def make(host: Host, image: Image, spec: MachineSpec) -> Template:
         made.close()
         raise
     finally:
-        await guest.end()
+        await to_the_end(guest.end())
     # Possible now that nobody has it mapped for writing any more.
     templates.seal(made.memory)
     templates.seal(made.state)

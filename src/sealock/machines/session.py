@@ -13,6 +13,7 @@ import re
 import secrets
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from signal import Signals
 from typing import Any
@@ -69,6 +70,15 @@ class _Channel(asyncssh.SSHClientSession[bytes]):
         self._command.resume_writing()
 
 
+@dataclass(frozen=True)
+class _Spare:
+    """An exec script that runs and waits for its fields."""
+
+    token: bytes
+    command: Command
+    channel: asyncssh.SSHClientChannel[bytes]
+
+
 @contextmanager
 def _lost_if_refused() -> Iterator[None]:
     """A channel that cannot be opened means that the connection is gone, or that sshd is."""
@@ -97,6 +107,7 @@ class SshMachine:
         self.user = user
         self.home = home
         self._connection = connection
+        self._spare: asyncio.Task[_Spare] | None = None
         self._exec_command = exec_command
         self._root_command = root_command
         self._sockets = sockets
@@ -169,18 +180,56 @@ class SshMachine:
                 if command.exit_code is None and not command.closed:
                     await self._kill(start, command)
 
-    @asynccontextmanager
-    async def _channel(self, start: str, invocation: Invocation) -> AsyncIterator[Command]:
-        fields = invocation.encode()
+    async def start_ahead(self) -> None:
+        """Have the exec script of the next command started before there is one.
+
+        Starting it is most of what a command costs in an emulated processor. TemporaryError if the
+        machine is lost.
+        """
+        self._start_spare()
+        assert self._spare is not None
+        await asyncio.shield(self._spare)
+
+    def _start_spare(self) -> None:
+        if self._spare is None:
+            self._spare = asyncio.create_task(self._new_spare())
+            # Nobody may ever ask for it, and then nobody asks how it ended either.
+            self._spare.add_done_callback(lambda task: task.cancelled() or task.exception())
+
+    async def _new_spare(self) -> _Spare:
+        invocation = Invocation(["true"])
         command = Command(invocation.token)
         with _lost_if_refused():
-            channel = await self._open(start, command)
+            channel = await self._open(self._exec_command, command)
+        return _Spare(invocation.token, command, channel)
+
+    async def _taken(self, start: str, invocation: Invocation) -> _Spare:
+        """A started exec script for this command: the one that waits, else a new one."""
+        spare, self._spare = self._spare, None
+        if start != self._exec_command:
+            self._spare = spare
+        elif spare is not None:
+            try:
+                taken = await asyncio.shield(spare)
+            except asyncio.CancelledError:
+                self._spare = spare
+                raise
+            if not taken.command.closed and taken.command.exit_code is None:
+                return taken
+        command = Command(invocation.token)
+        with _lost_if_refused():
+            return _Spare(invocation.token, command, await self._open(start, command))
+
+    @asynccontextmanager
+    async def _channel(self, start: str, invocation: Invocation) -> AsyncIterator[Command]:
+        invocation.encode()
+        taken = await self._taken(start, invocation)
         try:
             with suppress(BrokenPipeError):
-                await command.write(fields)
-            yield command
+                await taken.command.write(replace(invocation, token=taken.token).encode())
+            yield taken.command
         finally:
-            channel.abort()
+            taken.channel.abort()
 
     async def _open(self, start: str, command: Command) -> asyncssh.SSHClientChannel[bytes]:
         opening = asyncio.create_task(

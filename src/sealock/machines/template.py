@@ -62,11 +62,16 @@ class Lock:
         self._path = Path(f"{directory}.lock")
         self._descriptor = -1
 
-    def take(self) -> None:
-        """Wait for it. Blocks the calling thread."""
+    def take(self) -> bool:
+        """Try to take it; False if another process has it."""
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self.release()
+            return False
+        return True
 
     def release(self) -> None:
         """Let the next one have it."""
