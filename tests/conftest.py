@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-pytest.register_assert_rewrite("tests.support.machine_contract")
+pytest_plugins = ["tests.support.images", "tests.support.machines"]
+pytest.register_assert_rewrite("tests.support.machine_contract", "tests.support.machines")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def anyio_backend() -> str:
-    """The product runs on asyncio; so do its tests."""
+    """The product runs on asyncio; so do its tests. A module's async fixtures share one loop with them."""
     return "asyncio"
