@@ -21,6 +21,9 @@ from pathlib import Path
 EPOCH = 1735689600
 """The time of what has none of its own: the first second of 2025."""
 
+# apt makes these when it needs them. Whose they are hangs on who could enter the build's directory.
+_APT_PARTIAL = ("var/cache/apt/archives/partial", "var/lib/apt/lists/partial", "var/lib/apt/lists/auxfiles")
+
 _UUID = "7365616c-6f63-4b00-8000-000000000001"
 _SUPERBLOCK = 1024
 _MAGIC = 0xE0F5E1E2
@@ -31,6 +34,8 @@ def pack(tree: Path, out: Path, since: float) -> None:
     """Make `out` of `tree`; times from `since` (seconds since 1970) on are of the build."""
     shutil.rmtree(tree / "dev")
     (tree / "dev").mkdir(mode=0o755)
+    for directory in _APT_PARTIAL:
+        shutil.rmtree(tree / directory, ignore_errors=True)
     settle(tree, since)
     fixed_time = _knows_mkfs_time()
     times = ["-T", str(EPOCH), "--mkfs-time"] if fixed_time else []
