@@ -1,0 +1,207 @@
+"""`sealock run` as a person types it: the command, real machines, a private Git server, real signals."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from scripts.sample.git_server import GitServer
+from sealock.core.image import Image
+from tests.support.checkout import git, make_repository
+from tests.support.images import cache_directory
+from tests.support.traces import left, traces
+
+pytestmark = pytest.mark.slow
+
+PLAN = "image: base\ntest:\n  unit:\n"
+
+
+class Installation:
+    """Sealock with a data directory of its own; images and templates are those of the test session."""
+
+    def __init__(self, root: Path, runtime: Path) -> None:
+        self.root = root
+        self.source = root / "sample"
+        self.env = {name: value for name, value in os.environ.items() if not name.startswith("SEALOCK_")} | {
+            "SEALOCK_CONFIG": str(root / "sealock.toml"),
+        }
+        (root / "sealock.toml").write_text(
+            f'data_dir = "{root}/data"\nimages_dir = "{cache_directory()}/images"\n'
+            f'runtime_dir = "{runtime}"\ngit_allow = ["127.0.0.1"]\nimage = "base"\n'
+        )
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "sealock", *arguments],
+            env=self.env,
+            cwd=self.root,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            bufsize=1,
+        )
+
+    def __call__(self, *arguments: str) -> tuple[int, str, str]:
+        """Run a command to its end: exit code, standard output, standard error."""
+        with self.start(*arguments) as process:
+            try:
+                out, err = process.communicate(timeout=400)
+            finally:
+                process.kill()
+        return process.returncode, out, err
+
+    def write(self, *commands: str) -> None:
+        lines = "".join(f"    - {json.dumps(command)}\n" for command in commands)
+        make_repository(self.source, {"sealock.yml": PLAN + lines, "hello": "hello from the commit\n"})
+
+    def verify(self, out: str) -> None:
+        """The receipt that a summary names verifies, by the command for it."""
+        path = re.search(r"^  receipt  (.+)$", out, re.MULTILINE)
+        assert path, out
+        code, told, err = self("receipt", "verify", path[1])
+        assert code == 0, told + err
+
+
+@pytest.fixture
+def sealock(tmp_path: Path, machine_runtime: Path, base_image: Image) -> Iterator[Installation]:
+    before = traces()
+    yield Installation(tmp_path, machine_runtime)
+    assert left(before) == set()
+
+
+def read_until(process: subprocess.Popen[str], text: str) -> None:
+    assert process.stdout is not None
+    seen = []
+    for line in process.stdout:
+        seen.append(line)
+        if text in line:
+            return
+    pytest.fail(f"{text!r} did not come: {''.join(seen)} {process.stderr and process.stderr.read()}")
+
+
+def test_a_green_directory(sealock: Installation) -> None:
+    sealock.write("export A=1", "cat hello; echo A=$A; test $(id -u) != 0; touch made")
+    code, out, err = sealock("run", "sample")
+    assert code == 0, out + err
+    assert "hello from the commit\nA=1\n" in out
+    assert "disk bytes written: 0" in out
+    sealock.verify(out)
+    assert not (sealock.source / "made").exists()
+
+
+def test_a_red_working_tree(sealock: Installation) -> None:
+    sealock.write("true; cat hello; exit 4")
+    (sealock.source / "hello").write_text("hello from the working tree\n")
+    code, out, err = sealock("run", "--working-tree", str(sealock.source))
+    assert code == 1, out + err
+    assert "hello from the working tree" in out
+    assert "ended with exit code 4" in out
+    sealock.verify(out)
+
+
+def test_json_lines(sealock: Installation) -> None:
+    sealock.write("printf '\\033[2Jx\\377'", "false")
+    code, out, err = sealock("run", "sample", "--json")
+    assert code == 1, out + err
+    assert "\x1b" not in out
+    events = [json.loads(line) for line in out.splitlines()]
+    assert [each["name"] for each in events if each["event"] == "phase-ended"] == [
+        *("machine", "fetch", "test:unit", "end")
+    ]
+    assert "".join(each["text"] for each in events if each["event"] == "output") == "\x1b[2Jx\ufffd"
+    result = events[-1]
+    assert (result["event"], result["outcome"], result["exit_code"]) == ("result", "red", 1)
+    assert result["record"]["machine"]["disk_bytes_written"] == 0
+
+
+def test_a_url_is_built_with_the_projects_own_key(sealock: Installation, tmp_path: Path) -> None:
+    sealock.write(
+        "cat hello", 'test -z "$SSH_AUTH_SOCK"; ls -A ~/.ssh 2>/dev/null | grep -v authorized; true'
+    )
+    with GitServer(tmp_path / "server") as server:
+        git(
+            sealock.source, "clone", "-q", "--bare", str(sealock.source), str(server.directory / "sample.git")
+        )
+        url = server.address("sample.git")
+        assert sealock("run", url)[0] == 2, "there is no project yet"
+        code, out, err = sealock("project", "add", "sample", url, "--host-key", server.host_key, "--json")
+        assert code == 0, err
+        code, out, err = sealock("run", url)
+        assert code == 2, "the key is not installed yet: " + out + err
+        server.authorize(sealock("project", "key", "sample")[1], "sample.git")
+        code, out, err = sealock("run", url, "--ref", "main")
+    assert code == 0, out + err
+    assert "hello from the commit" in out
+    assert re.search(r"key      opened for .*, removed .* before the first command", out)
+    sealock.verify(out)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_machine(number: signal.Signals, sealock: Installation) -> None:
+    sealock.write("echo begun; sleep 300")
+    with sealock.start("run", "sample") as process:
+        read_until(process, "begun")
+        process.send_signal(number)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 1, out + err
+    assert "cancelled in" in out
+    sealock.verify(out)
+
+
+def test_a_signal_while_the_machine_starts_ends_it_too(sealock: Installation) -> None:
+    sealock.write("echo begun")
+    with sealock.start("run", "sample") as process:
+        read_until(process, "==> machine")
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 1, out + err
+    assert "begun" not in out
+
+
+def test_a_machine_that_powers_itself_off_is_lost(sealock: Installation) -> None:
+    sealock.write("sudo sh -c 'echo o > /proc/sysrq-trigger'; sleep 60")
+    code, out, err = sealock("run", "sample")
+    assert code == 1, out + err
+    assert "machine lost" in out
+    sealock.verify(out)
+
+
+def test_the_next_run_ends_what_a_killed_one_left(sealock: Installation) -> None:
+    sealock.write("echo begun; test -e ../canary && exit 9; touch ../canary; test $SEALOCK_REF || sleep 300")
+    with sealock.start("run", "sample") as process:
+        read_until(process, "begun")
+        process.kill()
+    code, out, err = sealock("run", "sample", "--ref", "main")
+    assert code == 0, out + err
+    assert "ended what 1 machine(s) of an earlier, crashed run had left" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["run", "nowhere"], "There is no directory nowhere"),
+        (["run", "."], "What to do"),
+        (["run", "sample", "--ref", "nowhere"], "nowhere"),
+        (["run", "sample", "--ref=-x"], "-x"),
+        (["run", "sample", "--image", "nothere"], "nothere"),
+        (["run", "sample", "--pipeline", "other"], "no pipeline `other`"),
+        (["run", "ext::sh -c id"], "ext::"),
+        (["run", "file:///etc"], "file://"),
+        (["run", "ssh://git@127.0.0.1/a\nb"], "What to do"),
+    ],
+)
+def test_bad_input_starts_nothing(arguments: list[str], says: str, sealock: Installation) -> None:
+    sealock.write("true")
+    code, out, err = sealock(*arguments)
+    assert code == 2, out + err
+    assert "==>" not in out
+    assert says in err
