@@ -78,7 +78,7 @@ def test_the_make_targets_the_docs_name_exist() -> None:
 
 
 def test_the_charter_speaks_of_every_promise_in_order() -> None:
-    rows = re.findall(r"^\| (P\d+) \|", text("docs/charter.md"), re.MULTILINE)
+    rows = re.findall(r"^\| (P\d+) \| .*? \| (?:kept|part|to come) \|", text("docs/charter.md"), re.MULTILINE)
     assert rows == [f"P{number}" for number in range(1, 19)]
 
 
