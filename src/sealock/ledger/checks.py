@@ -224,7 +224,7 @@ def _end(machine: MachineLife | None) -> tuple[str | None, ...]:
 
 def _ended_soon(machine: MachineLife) -> Decision:
     ending, free = _entered(machine, MachineState.ENDING), machine.memory_free_at
-    assert ending is not None and free is not None and LONGEST_END is not None  # noqa: S101 - checked before
+    assert ending is not None and free is not None and LONGEST_END is not None
     took = (datetime.fromisoformat(free) - datetime.fromisoformat(ending)).total_seconds()
     if took > LONGEST_END:
         return Denied(

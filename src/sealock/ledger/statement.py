@@ -99,7 +99,7 @@ def _definition(record: BuildRecord) -> BuildDefinition:
 
 
 def _run_details(record: BuildRecord, key_id: str) -> RunDetails:
-    assert record.ended_at is not None  # noqa: S101 - checked at the door
+    assert record.ended_at is not None
     plan = (Byproduct(name="plan", digest=_sha256(record.plan_digest)),) if record.plan_digest else ()
     return RunDetails(
         builder=Builder(id=BUILDER_PREFIX + key_id, version={"sealock": __version__}),
@@ -113,7 +113,7 @@ def _run_details(record: BuildRecord, key_id: str) -> RunDetails:
 
 
 def _receipt(record: BuildRecord, provenance: bytes) -> ReceiptPredicate:
-    assert record.ended_at is not None and record.outcome is not None  # noqa: S101 - checked before
+    assert record.ended_at is not None and record.outcome is not None
     return ReceiptPredicate(
         invocation_id=record.id,
         provenance=Sha256(sha256=hashlib.sha256(provenance).hexdigest()),

@@ -187,7 +187,7 @@ class _Builder:
             parent.key = None
 
     def _add_entry(self, mapping: Node, entry: Entry) -> None:
-        assert mapping.entries is not None  # noqa: S101  # `_collection` made it a mapping
+        assert mapping.entries is not None  # `_collection` made it a mapping
         key = entry.key
         first = mapping.entries.get(key.text)
         if reason := _key_refused(key):
