@@ -77,13 +77,23 @@ def write_whole(path: Path, data: bytes, mode: int = 0o600) -> None:
     except OSError:
         beside.unlink(missing_ok=True)
         raise
-    _flush_directory(path.parent)
+    flush_directory(path.parent)
 
 
 def remove_whole(path: Path) -> None:
     """Remove a file for good. FileNotFoundError if there is none."""
     path.unlink()
-    _flush_directory(path.parent)
+    flush_directory(path.parent)
+
+
+def move_over(path: Path, place: Path) -> None:
+    """Give the file `path` the name `place`, in the place of what had it: in one step, and for good.
+    PermanentError if that cannot be done."""
+    try:
+        path.replace(place)
+        flush_directory(place.parent)
+    except OSError as error:
+        raise PermanentError(f"cannot give {path} the name {place}", details=str(error)) from error
 
 
 def _link_new(path: Path, value: bytes) -> bool:
@@ -95,7 +105,7 @@ def _link_new(path: Path, value: bytes) -> bool:
         return False
     finally:
         beside.unlink(missing_ok=True)
-    _flush_directory(path.parent)
+    flush_directory(path.parent)
     return True
 
 
@@ -115,7 +125,7 @@ def _write_beside(path: Path, data: bytes, mode: int) -> Path:
     return beside
 
 
-def _flush_directory(path: Path) -> None:
+def flush_directory(path: Path) -> None:
     """A new name survives a power cut only once its directory is on the disk too."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:

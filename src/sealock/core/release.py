@@ -1,0 +1,125 @@
+"""A release: something sealed that the keeper opened, for a reason, for one asker's key.
+
+`Ledger` is where each is written down before it leaves. What is written are facts: a lease was issued or
+ended, a grant was revoked, a thing was released. Facts hold names, versions and reasons and never a
+value, so that an account may be shown all that concern it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+
+class Basis(StrEnum):
+    """Why something may be opened."""
+
+    LEASE = "lease"  # a worker, for the build it has leased
+    MEMBER = "member"  # a person of the account, signed in
+    GRANT = "grant"  # a person of the crew, within what the account granted
+
+
+@dataclass(frozen=True)
+class LeaseIssued:
+    """A worker may ask for what this build's steps name. by: who scheduled it; key: the fingerprint of
+    the worker's one-time key. expires_at: seconds since 1970, by the keeper's clock."""
+
+    lease: str
+    build: str
+    attempt: int
+    account: str
+    project: str
+    plan_digest: str
+    worker: str
+    key: str
+    epoch: int
+    expires_at: float
+    by: str
+
+
+@dataclass(frozen=True)
+class LeaseEnded:
+    """Nothing more is released for this attempt. by: who said so."""
+
+    build: str
+    attempt: int
+    by: str
+
+
+@dataclass(frozen=True)
+class GrantRevoked:
+    """Nothing more is released under this grant. by: who said so."""
+
+    grant: str
+    by: str
+
+
+@dataclass(frozen=True)
+class Released:
+    """A sealed thing was opened and sealed again to a key of the asker's.
+
+    to: the worker or person. via: the peer that carried it. key: that key's fingerprint. reason: the id
+    of the lease, the session or the grant, by basis. build, attempt: of the lease, else `` and 0. step:
+    the one that was about to run, `` if it is no step's.
+    """
+
+    account: str
+    project: str
+    kind: str
+    name: str
+    version: int
+    basis: Basis
+    reason: str
+    build: str
+    attempt: int
+    step: str
+    to: str
+    via: str
+    key: str
+
+
+Fact = LeaseIssued | LeaseEnded | GrantRevoked | Released
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A fact in its place in the ledger. sequence: from 1. at: seconds since 1970, by the keeper's clock,
+    never earlier than the entry before. previous: the digest of the entry before, so that no entry can
+    be changed, left out or moved without every later digest being another. Digests: 64 hexadecimal
+    digits."""
+
+    sequence: int
+    at: float
+    fact: Fact
+    previous: str
+    digest: str
+
+
+class Ledger(Protocol):
+    """Where facts are written before anything follows from them."""
+
+    @property
+    def last(self) -> Entry | None:
+        """The latest entry, None while there is none."""
+        ...
+
+    def append(self, fact: Fact, at: float) -> Entry:
+        """Write a fact so that it survives a power cut, then return. PermanentError if that cannot be
+        promised; then nothing may follow from it."""
+        ...
+
+    def entries(self) -> Iterator[Entry]:
+        """Every entry in order, checked while it is read. PermanentError at the first that is not as it
+        was written."""
+        ...
+
+
+class Exposures(Protocol):
+    """What a team needs after an accident: which secrets a build was given, so which to replace."""
+
+    def exposures(self, build: str) -> list[Entry]:
+        """The entries of every release for that build, in order. PermanentError if they cannot be read
+        or were altered."""
+        ...

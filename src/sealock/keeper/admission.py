@@ -1,0 +1,96 @@
+"""Who may have a lease made, ended, a grant revoked, the ledger read: decisions on data, like the rules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from sealock.core.decision import Allowed, Decision, Denied
+from sealock.core.lease import LONGEST_LEASE, MOST_SECRETS, MOST_STEPS, Terms
+from sealock.core.sealed import Kind, Owner
+from sealock.keeper.history import Attempt
+from sealock.keeper.peers import Peer, PeerRole
+from sealock.keeper.rules import SCOPED
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """Terms somebody states for a lease. attempt: the latest at that build so far, as the ledger has it.
+    workers: the names a lease may be made out to."""
+
+    terms: Terms
+    peer: Peer
+    attempt: Attempt | None
+    workers: frozenset[str]
+
+
+def may_lease(proposal: Proposal) -> Decision:
+    """Whether a lease is made on these terms."""
+    for why, holds in CONDITIONS.items():
+        if not holds(proposal):
+            return Denied(why)
+    return Allowed()
+
+
+def may_end(peer: Peer, worker: str | None) -> Decision:
+    """Whether this peer may end a lease. worker: whom it was made out to, None if it cannot be told."""
+    if PeerRole.SCHEDULER in peer.roles or (PeerRole.WORKER in peer.roles and peer.name == worker):
+        return Allowed()
+    return Denied("a lease is ended by its worker or by whoever schedules")
+
+
+def may(peer: Peer, *roles: PeerRole) -> Decision:
+    """Whether this peer has one of these roles."""
+    if peer.roles & set(roles):
+        return Allowed()
+    return Denied(f"that is for {' or '.join(roles)}, and {peer.name} is none")
+
+
+def _scheduled(proposal: Proposal) -> bool:
+    return PeerRole.SCHEDULER in proposal.peer.roles
+
+
+def _known_worker(proposal: Proposal) -> bool:
+    return proposal.terms.worker in proposal.workers
+
+
+def _newer_attempt(proposal: Proposal) -> bool:
+    return proposal.terms.attempt > (proposal.attempt.number if proposal.attempt else 0)
+
+
+def _lasts_as_a_build(proposal: Proposal) -> bool:
+    return 0 < proposal.terms.lifetime <= LONGEST_LEASE
+
+
+def _steps_have_names(proposal: Proposal) -> bool:
+    names = [step.name for step in proposal.terms.steps]
+    return "" not in names and len(set(names)) == len(names)
+
+
+def _within_limits(proposal: Proposal) -> bool:
+    steps = proposal.terms.steps
+    return len(steps) <= MOST_STEPS and sum(len(step.secrets) for step in steps) <= MOST_SECRETS
+
+
+def _secrets_of_steps(proposal: Proposal) -> bool:
+    terms = proposal.terms
+    owners = {Owner(terms.account, terms.project), Owner(terms.account)}
+    named = [secret for step in terms.steps for secret in step.secrets]
+    return all(secret.kind in SCOPED and secret.owner in owners for secret in named)
+
+
+def _key_of_the_project(proposal: Proposal) -> bool:
+    terms, key = proposal.terms, proposal.terms.ssh_key
+    return key is None or (key.kind is Kind.SSH_KEY and key.owner == Owner(terms.account, terms.project))
+
+
+CONDITIONS: Mapping[str, Callable[[Proposal], bool]] = {
+    "only whoever schedules has leases made": _scheduled,
+    "there is no worker of that name": _known_worker,
+    "there was a lease for that attempt or a later one": _newer_attempt,
+    "a lease lasts as long as a build, not longer": _lasts_as_a_build,
+    "steps have names, each its own": _steps_have_names,
+    "there are too many steps or secrets": _within_limits,
+    "a step's secrets are variables and files of its project or account": _secrets_of_steps,
+    "the fetch's key is the project's own": _key_of_the_project,
+}

@@ -1,0 +1,41 @@
+"""Who may speak to the keeper at all: programs, told apart by what they cannot make up.
+
+On a Unix socket that is the user the kernel says they run as; over TLS it is their certificate. What a
+peer may ask for follows from its roles. A peer that is not in the table has none, and is not answered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class PeerRole(StrEnum):
+    """What a program is here for."""
+
+    SCHEDULER = "scheduler"  # states the terms of leases
+    WORKER = "worker"  # uses leases made out to it
+    RELAY = "relay"  # carries what people ask, and what is released to them
+    OPERATOR = "operator"  # reads the status and the ledger, ends all leases; has no way to content
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A program. name: unique in the table; a lease is made out to it."""
+
+    name: str
+    roles: frozenset[PeerRole]
+
+
+@dataclass(frozen=True)
+class Peers:
+    """by_user: user ids of this host. by_certificate: SHA-256 of the certificate's DER form, hexadecimal."""
+
+    by_user: Mapping[int, Peer] = field(default_factory=dict)
+    by_certificate: Mapping[str, Peer] = field(default_factory=dict)
+
+    def workers(self) -> frozenset[str]:
+        """The names a lease may be made out to."""
+        known = [*self.by_user.values(), *self.by_certificate.values()]
+        return frozenset(peer.name for peer in known if PeerRole.WORKER in peer.roles)
