@@ -29,7 +29,7 @@ class FileKek:
         """Refers to the key in `path`. PermanentError if it is missing or not safe to use."""
         self.path = path
         with self._read() as key:
-            self.id = _identify(key)
+            self.id = identify(key)
 
     @classmethod
     def load_or_create(cls, path: Path) -> FileKek:
@@ -43,12 +43,12 @@ class FileKek:
         """32 bytes for one purpose only; the caller forgets them. PermanentError if the file has become
         unsafe to use or holds another key than it did."""
         with self._read() as key:
-            if _identify(key) != self.id:
+            if identify(key) != self.id:
                 raise PermanentError(
                     f"the key-encryption key in {self.path} was replaced while Sealock was running",
                     resolution="Put the file back, or start Sealock again if the change was meant.",
                 )
-            return Secret(_derive(key, f"purpose {purpose}"))
+            return Secret(derive(key, f"purpose {purpose}"))
 
     def _read(self) -> Secret:
         try:
@@ -71,11 +71,13 @@ class FileKek:
         return f"FileKek({str(self.path)!r}, id={self.id!r})"
 
 
-def _derive(key: Secret, info: str) -> bytes:
+def derive(key: Secret, info: str) -> bytes:
+    """32 bytes out of a key-encryption key, for what `info` says alone."""
     return HKDF(algorithm=SHA256(), length=LENGTH, salt=None, info=DOMAIN + info.encode()).derive(
         key.reveal()
     )
 
 
-def _identify(key: Secret) -> str:
-    return hashlib.sha256(_derive(key, "id")).hexdigest()[:16]
+def identify(key: Secret) -> str:
+    """The id of a key-encryption key: 16 hexadecimal digits that lead back to nothing."""
+    return hashlib.sha256(derive(key, "id")).hexdigest()[:16]
