@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -205,3 +206,29 @@ def test_bad_input_starts_nothing(arguments: list[str], says: str, sealock: Inst
     assert code == 2, out + err
     assert "==>" not in out
     assert says in err
+
+
+def test_a_signal_reaches_the_machine_although_nobody_reads_its_flood(sealock: Installation) -> None:
+    sealock.write("yes")
+    with sealock.start("run", "sample") as process:
+        read_until(process, "$ yes")
+        time.sleep(5)
+        process.send_signal(signal.SIGINT)
+        receipts = sealock.root / "data/receipts"
+        deadline = time.monotonic() + 30
+        while not list(receipts.glob("*")) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert list(receipts.glob("*")), "the machine was ended and the receipt signed"
+        assert process.poll() is None, "the flood waits to be read"
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 1, err
+    assert "cancelled in" in out
+
+
+def test_a_flood_of_output_passes_through(sealock: Installation) -> None:
+    sealock.write(f"yes {'x' * 99} | head -c 200000000")
+    with sealock.start("run", "sample") as process:
+        assert process.stdout is not None
+        length = sum(line.count("x") for line in process.stdout)
+        assert process.wait(60) == 0
+    assert length >= 198_000_000

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from sealock.builds.patience import cancelled_once
 from sealock.builds.request import RunPorts, RunRequest
 from sealock.builds.verdict import Verdict, after_problem
+from sealock.builds.watcher import Drained, Watcher, at_once
 from sealock.builds.way import Way
 from sealock.core.build import BuildRecord, Outcome
 from sealock.core.errors import SealockError
@@ -41,18 +42,19 @@ class Runner:
     def __init__(self, ports: RunPorts) -> None:
         self._ports = ports
 
-    async def run(self, request: RunRequest, emit: Emit) -> RunResult:
-        """Build what is asked for; `emit` is told what happens as it happens.
+    async def run(self, request: RunRequest, emit: Emit, drained: Drained = at_once) -> RunResult:
+        """Build what is asked for; `emit` is told what happens as it happens, and `drained` awaited
+        after each piece of output: it may hold the build back while the one who watches is slow.
 
         Cancelling the task that waits here is how a build is cancelled: its machine is ended, and the
         call returns with outcome `cancelled` instead of raising. What goes wrong before a machine has
         run is raised (UsageError, InfrastructureError, CancelledError); later it is in the result.
         PermanentError if the receipt cannot be kept.
         """
-        return await cancelled_once(self._run(request, emit))
+        return await cancelled_once(self._run(request, Watcher(emit, drained)))
 
-    async def _run(self, request: RunRequest, emit: Emit) -> RunResult:
-        way = Way(self._ports, request, emit)
+    async def _run(self, request: RunRequest, watcher: Watcher) -> RunResult:
+        way = Way(self._ports, request, watcher)
         try:
             record, verdict = await way.go()
         except BaseException as problem:

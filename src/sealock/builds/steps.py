@@ -8,28 +8,35 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
 
 from sealock.builds.phases import phase
 from sealock.builds.shell import Shell, ShellEnded, Silent, open_shell
 from sealock.builds.verdict import Verdict
+from sealock.builds.watcher import Watcher
 from sealock.core.build import BuildRecord, CommandResult, Outcome
 from sealock.core.errors import TemporaryError
-from sealock.core.event import CommandEnded, CommandStarted, Emit, Output
+from sealock.core.event import CommandEnded, CommandStarted, Output
 from sealock.core.machine import Machine
 from sealock.core.plan import Plan, Step
 from sealock.core.source import Checkout
 
 
 async def run_steps(
-    machine: Machine, plan: Plan, done: Checkout, record: BuildRecord, emit: Emit, *, branch: str | None
+    machine: Machine,
+    plan: Plan,
+    record: BuildRecord,
+    watcher: Watcher,
+    *,
+    directory: str,
+    env: Mapping[str, str],
 ) -> Verdict:
-    """Run them all; the verdict says how they came out. TemporaryError if the machine is lost."""
+    """Run them all in `directory`; the verdict says how. TemporaryError if the machine is lost."""
     said: Verdict | None = None
-    steps = _Steps(plan, record, emit)
-    env = environment(plan, done, record, branch)
+    steps = _Steps(plan, record, watcher)
     try:
         async with asyncio.timeout(plan.timeouts.total) as limit:
-            async with open_shell(machine, env=env, cwd=done.directory) as shell:
+            async with open_shell(machine, env=env, cwd=directory) as shell:
                 said = await steps.run(shell)
     except TimeoutError:
         if not limit.expired():
@@ -56,10 +63,11 @@ def environment(plan: Plan, done: Checkout, record: BuildRecord, branch: str | N
 class _Steps:
     """The steps of one build, on their way."""
 
-    def __init__(self, plan: Plan, record: BuildRecord, emit: Emit) -> None:
+    def __init__(self, plan: Plan, record: BuildRecord, watcher: Watcher) -> None:
         self._plan = plan
         self._record = record
-        self._emit = emit
+        self._emit = watcher.emit
+        self._drained = watcher.drained
 
     async def run(self, shell: Shell) -> Verdict:
         left = sum(len(step.commands) for step in self._plan.steps)
@@ -98,6 +106,7 @@ class _Steps:
 
     async def _output(self, data: bytes) -> None:
         self._emit(Output(data))
+        await self._drained()
 
 
 def judge(line: str, ended: int | ShellEnded, left: int) -> Verdict | None:

@@ -22,12 +22,13 @@ from typing import Protocol, runtime_checkable
 from sealock.builds.checkout import checkout, read_file
 from sealock.builds.phases import phase
 from sealock.builds.request import RunPorts, RunRequest
-from sealock.builds.steps import run_steps
+from sealock.builds.steps import environment, run_steps
 from sealock.builds.verdict import Verdict, after_steps
+from sealock.builds.watcher import Watcher
 from sealock.builds.witness import WitnessedAgents
 from sealock.core.build import BuildRecord
 from sealock.core.errors import TemporaryError, UsageError
-from sealock.core.event import Emit, Notice
+from sealock.core.event import Notice
 from sealock.core.image import Image
 from sealock.core.machine import Ending, Machine, MachineSpec
 from sealock.core.plan import Plan
@@ -63,10 +64,11 @@ class Needs:
 class Way:
     """One build under way. record: of the latest machine that came up, None while none has."""
 
-    def __init__(self, ports: RunPorts, request: RunRequest, emit: Emit) -> None:
+    def __init__(self, ports: RunPorts, request: RunRequest, watcher: Watcher) -> None:
         self._ports = ports
         self._request = request
-        self._emit = emit
+        self._watcher = watcher
+        self._emit = watcher.emit
         self._id = secrets.token_hex(16)
         self._started_at = time.time()
         self.record: BuildRecord | None = None
@@ -85,7 +87,7 @@ class Way:
             record = self._begin(needs, plan)
             async with self._machine(needs, record) as machine:
                 done = await self._fetch(machine, needs, record, repository=repository)
-                said = await run_steps(machine, plan, done, record, self._emit, branch=repository.branch)
+                said = await self._steps(machine, plan, done, record, repository.branch)
             return record, after_steps(said, record)
 
     async def _from_remote(self, source: RemoteSource, project: Project) -> tuple[BuildRecord, Verdict]:
@@ -99,7 +101,7 @@ class Way:
                 record.plan_digest, record.pipelines = plan.digest, _pipelines(plan)
                 said = None
                 if wanted == needs:
-                    said = await run_steps(machine, plan, done, record, self._emit, branch=_branch(source))
+                    said = await self._steps(machine, plan, done, record, _branch(source))
             if said is not None:
                 return record, after_steps(said, record)
             self._emit(Notice(f"{PLAN_FILE} asks for another machine: {_difference(needs, wanted)}"))
@@ -107,6 +109,12 @@ class Way:
         raise TemporaryError(
             f"{PLAN_FILE} kept changing while it was fetched", resolution="Run it again with --ref COMMIT."
         )
+
+    async def _steps(
+        self, machine: Machine, plan: Plan, done: Checkout, record: BuildRecord, branch: str | None
+    ) -> Verdict:
+        env = environment(plan, done, record, branch)
+        return await run_steps(machine, plan, record, self._watcher, directory=done.directory, env=env)
 
     def _project(self, source: RemoteSource) -> Project:
         project = self._request.project or self._ports.projects.for_address(source.address)

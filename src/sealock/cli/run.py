@@ -12,6 +12,7 @@ import signal
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import IO, cast
 
 import click
 
@@ -21,6 +22,7 @@ from sealock.cli.display import Display, JsonDisplay, PlainDisplay
 from sealock.cli.errors import tell
 from sealock.cli.summary import summary
 from sealock.cli.tools import Tools
+from sealock.cli.writer import Writer
 from sealock.core.errors import ExitCode, UsageError
 from sealock.core.event import Emit, Notice
 from sealock.core.source import DirectorySource, RemoteSource, Source
@@ -62,16 +64,19 @@ def run(
     its host.
     """
     request = RunRequest(find_source(tools, source, ref, working_tree), pipelines, image)
-    display = choose_display(style)
+    writer = Writer(open_output())
+    display = choose_display(style, writer)
     try:
-        result = asyncio.run(_build(tools, request, display.emit))
+        result = asyncio.run(_build(tools, request, display, writer))
+        _conclude(display, result, writer)
     except asyncio.CancelledError:
-        display.close()
         click.echo("Cancelled before a machine had run.", err=True)
         return ExitCode.BUILD_FAILED
     finally:
         display.close()
-    _conclude(display, result)
+        writer.close()
+    if result.error is not None:
+        tell(result.error)
     return result.exit_code
 
 
@@ -92,15 +97,19 @@ def find_source(tools: Tools, text: str, ref: str | None, working_tree: bool) ->
     return RemoteSource(tools.git_address(text), ref)
 
 
-def choose_display(style: str | None) -> Display:
+def open_output() -> IO[str]:
+    """Standard output. A build may print characters that this terminal's encoding does not have."""
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="replace")
+    return sys.stdout
+
+
+def choose_display(style: str | None, writer: Writer) -> Display:
     """As asked for; else live in a terminal, plain lines anywhere else."""
-    stream = sys.stdout
-    if hasattr(stream, "reconfigure"):
-        # A build may print characters this terminal's encoding does not have.
-        stream.reconfigure(errors="replace")
+    stream = cast("IO[str]", writer)
     if style == "json":
         return JsonDisplay(stream)
-    terminal = stream.isatty() and os.environ.get("TERM") != "dumb"
+    terminal = writer.isatty() and os.environ.get("TERM") != "dumb"
     if style == "live" or (style is None and terminal and not os.environ.get("CI")):
         from rich.console import Console  # noqa: PLC0415 - slow to import, and only needed here
 
@@ -126,18 +135,20 @@ class Stop:
         self._task = None
 
 
-async def _build(tools: Tools, request: RunRequest, emit: Emit) -> RunResult:
-    """Run the build, with the signals that end a process turned into its cancellation."""
+async def _build(tools: Tools, request: RunRequest, display: Display, writer: Writer) -> RunResult:
+    """Run the build. The signals that end a process cancel it, and so does the reader's going away."""
     loop, stop = asyncio.get_running_loop(), Stop(asyncio.current_task())
+    writer.on_failure = lambda: loop.call_soon_threadsafe(stop)
     for number in SIGNALS:
         loop.add_signal_handler(number, stop)
     try:
-        await _reap(tools, emit)
+        await _reap(tools, display.emit)
         async with tools.runner() as runner:
-            result = await runner.run(request, emit)
+            result = await runner.run(request, display.emit, writer.drained)
             stop.disarm()
         return result
     finally:
+        writer.on_failure = None
         for number in SIGNALS:
             loop.remove_signal_handler(number)
 
@@ -150,15 +161,14 @@ async def _reap(tools: Tools, emit: Emit) -> None:
         emit(Notice(f"ended what {machines} machine(s) of an earlier, crashed run had left"))
 
 
-def _conclude(display: Display, result: RunResult) -> None:
-    """The last words: the error if there was one, and the summary; or the last JSON line."""
+def _conclude(display: Display, result: RunResult, writer: Writer) -> None:
+    """The last words: the summary, or the last JSON line."""
+    display.close()
     if isinstance(display, JsonDisplay):
         display.result(_as_json(result))
-    else:
-        for line in summary(result, display.phases):
-            click.echo(line)
-    if result.error is not None:
-        tell(result.error)
+        return
+    for line in summary(result, display.phases):
+        writer.write(line + "\n")
 
 
 def _as_json(result: RunResult) -> dict[str, object]:

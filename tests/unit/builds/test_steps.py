@@ -11,6 +11,7 @@ import pytest
 from sealock.builds.shell import ShellEnded
 from sealock.builds.steps import environment, judge, run_steps
 from sealock.builds.verdict import Verdict
+from sealock.builds.watcher import Drained, Watcher, at_once
 from sealock.core.build import BuildRecord, Outcome
 from sealock.core.errors import TemporaryError
 from sealock.core.event import CommandEnded, CommandStarted, Event, Output, PhaseEnded, PhaseStarted
@@ -50,6 +51,7 @@ class Watched:
         self.machines = FakeMachines(root, faults)
         self.record = new_record()
         self.events: list[Event] = []
+        self.drained: Drained = at_once
 
     async def run(
         self, *tests: str, setup: tuple[str, ...] = (), timeouts: Timeouts = HOUR, **env: str
@@ -57,7 +59,9 @@ class Watched:
         steps = (Step("setup", "setup", setup),) if setup else ()
         plan = Plan("base", (*steps, Step("test", "unit", tests)), environment=env, timeouts=timeouts)
         async with self.machines.machine(MachineSpec("sha256:" + "0" * 64)) as machine:
-            return await run_steps(machine, plan, DONE, self.record, self.events.append, branch="main")
+            found = environment(plan, DONE, self.record, "main")
+            watcher = Watcher(self.events.append, self.drained)
+            return await run_steps(machine, plan, self.record, watcher, directory="", env=found)
 
     @property
     def output(self) -> str:
@@ -197,6 +201,13 @@ async def test_a_flood_passes_through(watched: Watched) -> None:
     said = await watched.run("head -c 50000000 /dev/zero")
     assert said.outcome is Outcome.GREEN
     assert counted[0] == 50_000_000
+
+
+async def test_a_slow_watcher_holds_the_machine_back_but_not_the_end(watched: Watched) -> None:
+    watched.drained = asyncio.Event().wait  # type: ignore[assignment]  # what it returns is not looked at
+    said = await watched.run("yes", timeouts=Timeouts(silence=30, total=1))
+    assert said.outcome is Outcome.TOO_LONG
+    assert len(watched.output) < 1_000_000
 
 
 class Spoken(list[Event]):

@@ -13,6 +13,7 @@ import pytest
 
 from sealock.builds.request import RunRequest
 from sealock.builds.run import RunResult
+from sealock.builds.watcher import Drained
 from sealock.cli.tools import SettingRow
 from sealock.core import event
 from sealock.core.build import BuildRecord, Outcome
@@ -47,7 +48,7 @@ class FakeRunner:
     output: tuple[bytes, ...] = (b"hello\n",)
     requests: list[RunRequest] = field(default_factory=list)
 
-    async def run(self, request: RunRequest, emit: event.Emit) -> RunResult:
+    async def run(self, request: RunRequest, emit: event.Emit, drained: Drained) -> RunResult:
         self.requests.append(request)
         if self.raises is not None:
             raise self.raises
@@ -55,6 +56,7 @@ class FakeRunner:
         emit(event.CommandStarted(1, "echo hello", time.time()))
         for data in self.output:
             emit(event.Output(data))
+            await drained()
         outcome = self.outcome
         if self.waits:
             try:

@@ -154,3 +154,14 @@ def test_live_can_be_asked_for(sealock: Sealock) -> None:
     assert code == 0
     assert "hello" in out
     assert "test:unit" in out
+
+
+def test_a_reader_who_goes_away_cancels_the_build(tools: FakeTools, sealock: Sealock) -> None:
+    tools.fake_runner.waits = True
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "w") as stream, pytest.MonkeyPatch.context() as patched:
+        patched.setattr("sys.stdout", stream)
+        code, _, err = sealock("run")
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    assert (code, err) == (1, "")
