@@ -41,12 +41,15 @@ Range = ipaddress.IPv4Network
 
 
 def ruleset(policy: NetworkPolicy, *, host: Iterable[str], allowed: Iterable[Range]) -> str:
-    """The whole ruleset. host: this host's own addresses. allowed: the operator's exceptions."""
-    refused = [Range(text) for text in REFUSED] + [Range(text) for text in host]
+    """The whole ruleset. host: this host's own addresses. allowed: the operator's exceptions; a range does
+    not open this host itself, only its very address does."""
+    exceptions = list(allowed)
+    own = [each for each in map(Range, host) if each not in exceptions]
     return f"""\
 table inet sealock {{
-  set allowed {{ type ipv4_addr; flags interval; auto-merge; {_elements(allowed)} }}
-  set refused {{ type ipv4_addr; flags interval; auto-merge; {_elements(refused)} }}
+  set allowed {{ type ipv4_addr; flags interval; auto-merge; {_elements(exceptions)} }}
+  set own {{ type ipv4_addr; flags interval; auto-merge; {_elements(own)} }}
+  set refused {{ type ipv4_addr; flags interval; auto-merge; {_elements(map(Range, REFUSED))} }}
   chain input {{
     type filter hook input priority filter; policy drop;
     iifname "{TAP}" ct state established,related accept
@@ -54,6 +57,8 @@ table inet sealock {{
   chain output {{
     type filter hook output priority filter; policy drop;
     oifname "{TAP}" ip daddr {GUEST} tcp dport 22 accept
+    # The word that something is refused, without which a guest would wait for minutes.
+    oifname "{TAP}" ip daddr {GUEST} ct state established,related accept
   }}
   chain forward {{
     type filter hook forward priority filter; policy drop;
@@ -69,20 +74,26 @@ table inet sealock {{
 
 def _forward(policy: NetworkPolicy) -> str:
     """Without a policy that says otherwise nothing is passed on."""
-    if policy is not NetworkPolicy.INTERNET:
-        return "    # nothing"
+    # Resets first: the kernel sends a guest only a few ICMP errors a second.
+    refuse = ["meta l4proto tcp reject with tcp reset", "reject with icmp type admin-prohibited"]
     lines = [
         f'iifname "{UPLINK_DEVICE}" ct state established,related accept',
         f'iifname != "{TAP}" drop',
         f"ip saddr != {GUEST} drop",
         "meta nfproto != ipv4 drop",
-        "tcp dport 25 reject with tcp reset",
-        f"ip daddr {RESOLVER} udp dport 53 accept",
-        f"ip daddr {RESOLVER} tcp dport 53 accept",
-        "ip daddr @allowed accept",
-        "ip daddr @refused reject with icmp type admin-prohibited",
-        "accept",
     ]
+    if policy is not NetworkPolicy.INTERNET:
+        lines += refuse
+    else:
+        lines += [
+            "tcp dport 25 reject with tcp reset",
+            f"ip daddr {RESOLVER} udp dport 53 accept",
+            f"ip daddr {RESOLVER} tcp dport 53 accept",
+            *(f"ip daddr @own {each}" for each in refuse),
+            "ip daddr @allowed accept",
+            *(f"ip daddr @refused {each}" for each in refuse),
+            "accept",
+        ]
     return "\n".join(f"    {line}" for line in lines)
 
 

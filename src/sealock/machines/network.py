@@ -34,9 +34,11 @@ GATEWAY_MAC = "52:54:00:5e:a1:02"
 # pasta sets its device up in about 20 ms; a busy host may take a hundred times that.
 UPLINK_PATIENCE = 10.0
 
+# No ARP: each side is told who the other is. The kernel keeps one table of neighbours for all namespaces,
+# and a guest that claims to be thousands of hosts would fill it for this host as well.
 _LINKS = f"""\
 link set lo up
-link set {firewall.TAP} address {GATEWAY_MAC}
+link set {firewall.TAP} address {GATEWAY_MAC} arp off
 address add {firewall.GATEWAY}/24 dev {firewall.TAP}
 link set {firewall.TAP} up
 neighbour replace {firewall.GUEST} lladdr {GUEST_MAC} dev {firewall.TAP} nud permanent
