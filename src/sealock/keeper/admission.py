@@ -12,6 +12,9 @@ from sealock.keeper.history import Attempt
 from sealock.keeper.peers import Peer, PeerRole
 from sealock.keeper.rules import SCOPED
 
+LONGEST_TEXT = 512
+"""Characters of a build's id, a step's or a worker's name."""
+
 
 @dataclass(frozen=True)
 class Proposal:
@@ -62,6 +65,12 @@ def _lasts_as_a_build(proposal: Proposal) -> bool:
     return 0 < proposal.terms.lifetime <= LONGEST_LEASE
 
 
+def _can_be_written_down(proposal: Proposal) -> bool:
+    terms = proposal.terms
+    texts = [terms.build, terms.plan_digest, terms.worker, *(step.name for step in terms.steps)]
+    return all(text.isprintable() and len(text) <= LONGEST_TEXT for text in texts) and terms.build != ""
+
+
 def _steps_have_names(proposal: Proposal) -> bool:
     names = [step.name for step in proposal.terms.steps]
     return "" not in names and len(set(names)) == len(names)
@@ -89,6 +98,7 @@ CONDITIONS: Mapping[str, Callable[[Proposal], bool]] = {
     "there is no worker of that name": _known_worker,
     "there was a lease for that attempt or a later one": _newer_attempt,
     "a lease lasts as long as a build, not longer": _lasts_as_a_build,
+    "its names and ids are short and can be printed": _can_be_written_down,
     "steps have names, each its own": _steps_have_names,
     "there are too many steps or secrets": _within_limits,
     "a step's secrets are variables and files of its project or account": _secrets_of_steps,

@@ -21,7 +21,7 @@ def test_what_is_enclosed_is_disclosed(scope: Scope, value: bytes) -> None:
 @given(st.binary(min_size=1, max_size=100))
 def test_anything_else_is_refused_without_showing_it(content: bytes) -> None:
     for tried in (content, MAGIC + content, MAGIC + len(content).to_bytes(4, "big") + content + b"\0x"):
-        with pytest.raises(ValueError, match="^not a (scope|value with a scope)$") as refused:
+        with pytest.raises(ValueError, match=r"^not a (scope|value with a scope)$") as refused:
             disclose(Secret(tried))
         assert refused.value.__cause__ is None
 
@@ -38,7 +38,7 @@ def test_anything_else_is_refused_without_showing_it(content: bytes) -> None:
     ],
 )
 def test_a_scope_that_says_too_little_or_too_much_is_none(told: bytes) -> None:
-    with pytest.raises(ValueError, match="^not a scope$"):
+    with pytest.raises(ValueError, match=r"^not a scope$"):
         disclose(Secret(MAGIC + len(told).to_bytes(4, "big") + told + b"\0value"))
 
 

@@ -1,0 +1,186 @@
+"""Asks the keeper: leases for builds, and what an operator may know.
+
+The private half of a lease's one-time pair is made here, stays here and is forgotten with the lease.
+What comes back is opened with it and must be bound to this very request, so neither a relay nor somebody
+else's keeper can hand out another value.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from sealock.core.errors import PermanentError
+from sealock.core.lease import HeldLease, KeeperAway, Refused, Terms
+from sealock.core.release import Entry
+from sealock.core.sealed import DoesNotOpen, RetiredKey, Sealed
+from sealock.core.secret import Secret
+from sealock.keeper import protocol
+from sealock.keeper.opening import open_with
+from sealock.keeper.sealing import new_pair
+from sealock.keeper.server import credentials
+from sealock.keeper.statements import NotSigned, told_lease
+
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+@dataclass(frozen=True)
+class LocalDoor:
+    """A keeper on this host. users: who may be at the other end; somebody else's socket is not spoken to."""
+
+    path: Path
+    users: frozenset[int]
+
+    async def knock(self) -> Streams:
+        """A connection. OSError; PermanentError if another user is at the other end."""
+        reader, writer = await asyncio.open_unix_connection(self.path)
+        user = credentials(writer.get_extra_info("socket"))[1]
+        if user in self.users:
+            return reader, writer
+        writer.close()
+        raise PermanentError(
+            f"{self.path} is not the keeper's",
+            details=f"user {user} listens there",
+            resolution="Find out what that is, and where the keeper's socket is (setting keeper_socket).",
+        )
+
+
+@dataclass(frozen=True)
+class RemoteDoor:
+    """A keeper on another host, with our certificate in `tls`."""
+
+    host: str
+    port: int
+    tls: ssl.SSLContext
+
+    async def knock(self) -> Streams:
+        """A connection. OSError."""
+        return await asyncio.open_connection(
+            self.host, self.port, ssl=self.tls, server_hostname=self.host, ssl_handshake_timeout=10.0
+        )
+
+
+class KeeperClient:
+    """A keeper, as others see it (`core.lease.Leases`, `core.release.Exposures` by another name)."""
+
+    def __init__(self, door: LocalDoor | RemoteDoor, *, deadline: float = protocol.DEADLINE) -> None:
+        self._door = door
+        self._deadline = deadline
+
+    def lease(self, terms: Terms) -> AbstractAsyncContextManager[HeldLease]:
+        """A lease on these terms, for a pair made for it alone."""
+        return self._lease(terms)
+
+    @asynccontextmanager
+    async def _lease(self, terms: Terms) -> AsyncIterator[HeldLease]:
+        private, public = new_pair()
+        with private:
+            issued = await self.ask(protocol.Issue(terms=terms, key=public))
+            if not isinstance(issued, protocol.Issued):
+                raise KeeperAway("it answered something else than a lease")
+            try:
+                yield _Held(self, issued.lease, private)
+            finally:
+                # It ends by time as well; a keeper that is away must not hide how the block was left.
+                with suppress(KeeperAway, Refused):
+                    await asyncio.shield(self.ask(protocol.End(lease=issued.lease)))
+
+    async def revoke(self, grant: str) -> None:
+        """Take back the grant of that id. Refused, KeeperAway."""
+        await self.ask(protocol.Revoke(grant=grant))
+
+    async def end_all(self) -> None:
+        """Begin a new epoch: every lease, session and grant so far is void. Refused, KeeperAway."""
+        await self.ask(protocol.EndAll())
+
+    async def status(self) -> protocol.Told:
+        """How the keeper is. KeeperAway."""
+        told = await self.ask(protocol.AskStatus())
+        if not isinstance(told, protocol.Told):
+            raise KeeperAway("it answered something else than its status")
+        return told
+
+    async def exposures(self, build: str) -> list[Entry]:
+        """The entries of every release for that build, in order. Refused, KeeperAway."""
+        listed = await self.ask(protocol.AskExposures(build=build))
+        if not isinstance(listed, protocol.Listed):
+            raise KeeperAway("it answered something else than a list")
+        return [Entry(r.sequence, r.at, r.fact, r.previous, r.digest) for r in listed.releases]
+
+    async def ask(self, request: protocol.Request) -> protocol.Reply:
+        """The reply. Refused, RetiredKey; KeeperAway for every way not to get one.
+
+        A request is never sent twice by itself: the first may have been answered and written down.
+        """
+        try:
+            async with asyncio.timeout(self._deadline):
+                reply = protocol.decode_reply(await self._exchange(protocol.encode_request(request)))
+        except TimeoutError as error:
+            raise KeeperAway(f"no reply within {self._deadline:g} seconds") from error
+        except (OSError, protocol.BadFrame) as error:
+            raise KeeperAway(str(error)) from error
+        return _accepted(reply)
+
+    async def _exchange(self, content: bytes) -> bytes:
+        reader, writer = await self._door.knock()
+        try:
+            await protocol.write_frame(writer, content)
+            return await protocol.read_frame(reader, protocol.LONGEST_REPLY)
+        finally:
+            writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
+
+
+class _Held:
+    """A lease, and the private half of its key."""
+
+    def __init__(self, client: KeeperClient, lease: str, private: Secret) -> None:
+        self._client = client
+        self._lease = lease
+        self._private = private
+        try:
+            self.expires_at = told_lease(lease).expires_at
+        except NotSigned as error:
+            raise KeeperAway("it answered something else than a lease") from error
+
+    async def open(self, sealed: Sealed, *, step: str = "") -> Secret:
+        nonce = os.urandom(protocol.NONCE_LENGTH)
+        request = protocol.Open(sealed=sealed, step=step, lease=self._lease, nonce=nonce)
+        handed = await self._client.ask(request)
+        if not isinstance(handed, protocol.Handed):
+            raise KeeperAway("it answered something else than a value")
+        return take_out(handed, sealed, nonce, self._private)
+
+
+def take_out(handed: protocol.Handed, asked: Sealed, nonce: bytes, private: Secret) -> Secret:
+    """The value of a reply, if it is the answer to this very request. KeeperAway."""
+    try:
+        return open_with(private, protocol.binding(nonce, asked.name), handed.sealed)
+    except DoesNotOpen as error:
+        raise KeeperAway("what it handed out is not what was asked for") from error
+
+
+def _accepted(reply: protocol.Reply) -> protocol.Reply:
+    match reply:
+        case protocol.No(reference=reference):
+            raise Refused(reference)
+        case protocol.Away(reference=reference):
+            raise KeeperAway(f"it cannot do that now; its log says why, under reference {reference}")
+        case protocol.Retired():
+            raise RetiredKey
+    return reply
+
+
+def client_tls(certificate: Path, key: Path, authority: Path) -> ssl.SSLContext:
+    """TLS 1.3 with our certificate, towards a keeper whose certificate is `authority`'s; all PEM files."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.load_cert_chain(certificate, key)
+    context.load_verify_locations(authority)
+    return context

@@ -1,0 +1,280 @@
+"""Takes requests that came from known peers, decides, writes down, hands out.
+
+An opening goes: decide by the rules; open; decide by the scope that was sealed with the value; seal it
+again to the asker's key and forget it; decide once more and write it into the ledger, in one go, so that
+two requests cannot both be the first; only then let it leave. Work on the back end goes on beside other
+requests; what depends on the ledger is done one at a time.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from threading import Lock
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from sealock import __version__
+from sealock.core.decision import Decision, Denied
+from sealock.core.errors import PermanentError, SealockError, TemporaryError
+from sealock.core.lease import Lease
+from sealock.core.release import (
+    Entry,
+    Fact,
+    GrantRevoked,
+    LeaseEnded,
+    Ledger,
+    Released,
+)
+from sealock.core.scope import disclose
+from sealock.core.sealed import RetiredKey, Unsealer
+from sealock.core.secret import Secret
+from sealock.keeper import protocol
+from sealock.keeper.admission import Proposal, may, may_end, may_lease
+from sealock.keeper.authorities import Authorities
+from sealock.keeper.conditions import Case
+from sealock.keeper.epoch import Epoch
+from sealock.keeper.facts import issued, key_of, released
+from sealock.keeper.history import History
+from sealock.keeper.peers import Peer, PeerRole
+from sealock.keeper.rules import SCOPED, may_leave, may_open
+from sealock.keeper.sealing import seal_to
+from sealock.keeper.statements import NotSigned, read_grant, read_lease, read_session, sign
+
+Log = Callable[[str], None]
+"""Takes one line. No value ever opened is in it."""
+
+
+class _No(Exception):
+    """Refused; the text is for the keeper's log alone."""
+
+
+class _LedgerFails(Exception):
+    """What was allowed could not be written down."""
+
+
+@dataclass(frozen=True)
+class DeskParts:
+    """What a desk works with. workers: names a lease may be made out to. achieved: how the process is shut
+    in, for the status."""
+
+    ledger: Ledger
+    epoch: Epoch
+    unsealer: Unsealer
+    key: Ed25519PrivateKey
+    workers: frozenset[str]
+    authorities: Authorities
+    log: Log
+    achieved: tuple[str, ...] = ()
+
+
+class Desk:
+    """Answers requests. Its methods may be called from several threads."""
+
+    def __init__(self, parts: DeskParts) -> None:
+        """Read the ledger. PermanentError if it is not the one this keeper wrote."""
+        self._parts = parts
+        self._public = parts.key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+        self._history = History()
+        self._turn = Lock()
+        for entry in parts.ledger.entries():
+            parts.epoch.not_before(entry)
+            self._history.note(entry)
+        parts.epoch.check_head(parts.ledger.last)
+
+    def answer(self, peer: Peer, request: protocol.Request) -> protocol.Reply:
+        """The reply. Never raises for what a peer asked: what goes wrong is logged under a reference."""
+        try:
+            return self._do(peer, request)
+        except RetiredKey:
+            return protocol.Retired()
+        except (_LedgerFails, TemporaryError) as error:
+            return protocol.Away(reference=self._note("away", peer, request, _told(error)))
+        except (_No, NotSigned, PermanentError) as error:
+            return self.refuse(peer, request, _told(error))
+        except Exception as error:  # whatever it is: its text could show what was opened
+            return protocol.Away(reference=self._note("fault", peer, request, type(error).__name__))
+
+    def refuse(self, peer: Peer, request: protocol.Request, why: str) -> protocol.No:
+        """The reply to what is refused, with its line in the log."""
+        return protocol.No(reference=self._note("refused", peer, request, why))
+
+    def keep(self) -> None:
+        """Note time and the ledger's end, every few seconds and at the end. PermanentError if the disk
+        does not take it."""
+        with self._turn:
+            self._parts.epoch.keep(self._parts.ledger.last)
+
+    def _do(self, peer: Peer, request: protocol.Request) -> protocol.Reply:
+        reply: protocol.Reply
+        match request:
+            case protocol.Open():
+                reply = self._open(peer, request)
+            case protocol.Issue():
+                reply = self._issue(peer, request)
+            case protocol.End():
+                reply = self._end(peer, request)
+            case protocol.Revoke():
+                reply = self._revoke(peer, request)
+            case protocol.EndAll():
+                reply = self._end_all(peer)
+            case protocol.AskStatus():
+                reply = self._status()
+            case protocol.AskExposures():
+                reply = self._exposures(peer, request)
+        return reply
+
+    def _issue(self, peer: Peer, request: protocol.Issue) -> protocol.Issued:
+        terms, parts = request.terms, self._parts
+        _try_key(request.key)
+        with self._turn:
+            _must(may_lease(Proposal(terms, peer, self._history.attempt(terms.build), parts.workers)))
+            now = parts.epoch.now()
+            lease = Lease(
+                secrets.token_hex(16), terms, request.key, parts.epoch.number, now, now + terms.lifetime
+            )
+            signed = protocol.Issued(lease=sign(lease, parts.key))
+            self._write(issued(lease, peer.name), now)
+        return signed
+
+    def _open(self, peer: Peer, request: protocol.Open) -> protocol.Handed:
+        asked = self._asked(peer, request)
+        case = self._current(asked)
+        _must(may_open(case))
+        sealed = self._reseal(case, request)
+        with self._turn:
+            case = self._current(asked)
+            _must(may_open(case))
+            entry = self._write(released(case), case.now)
+        return protocol.Handed(sealed=sealed, entry=entry.sequence, digest=entry.digest)
+
+    def _asked(self, peer: Peer, request: protocol.Open) -> Case:
+        """The case without what changes: the time and what the ledger says. NotSigned."""
+        known = self._parts.authorities
+        lease, session, grant = request.lease, request.session, request.grant
+        return Case(
+            what=request.sealed.name,
+            peer=peer,
+            now=0.0,
+            epoch=0,
+            step=request.step,
+            lease=None if lease is None else read_lease(lease, (self._public,)),
+            session=None if session is None else read_session(session, known.sessions),
+            grant=None if grant is None else read_grant(grant, known.accounts),
+            core_team=known.core_team,
+        )
+
+    def _current(self, case: Case) -> Case:
+        history, epoch = self._history, self._parts.epoch
+        return Case(
+            what=case.what,
+            peer=case.peer,
+            now=epoch.now(),
+            epoch=epoch.number,
+            step=case.step,
+            lease=case.lease,
+            session=case.session,
+            grant=case.grant,
+            attempt=history.attempt(case.lease.terms.build) if case.lease else None,
+            revoked=case.grant is not None and history.is_revoked(case.grant.id),
+            core_team=case.core_team,
+        )
+
+    def _reseal(self, case: Case, request: protocol.Open) -> bytes:
+        """Open, decide by the scope, seal to the asker's key. Nothing opened outlives this call."""
+        bound_to = protocol.binding(request.nonce, case.what)
+        with self._parts.unsealer.open(request.sealed) as opened:
+            if case.what.kind not in SCOPED:
+                _must(may_leave(case, None))
+                return seal_to(key_of(case), bound_to, opened)
+            try:
+                scope, value = disclose(opened)
+            except ValueError as error:
+                raise _No(str(error)) from None
+        with value:
+            _must(may_leave(case, scope))
+            return seal_to(key_of(case), bound_to, value)
+
+    def _end(self, peer: Peer, request: protocol.End) -> protocol.Done:
+        lease = read_lease(request.lease, (self._public,))
+        _must(may_end(peer, lease.terms.worker))
+        with self._turn:
+            latest = self._history.attempt(lease.terms.build)
+            if latest is not None and latest.lease == lease.id and not latest.ended:
+                fact = LeaseEnded(lease.terms.build, lease.terms.attempt, peer.name)
+                self._write(fact, self._parts.epoch.now())
+        return protocol.Done()
+
+    def _revoke(self, peer: Peer, request: protocol.Revoke) -> protocol.Done:
+        _must(may(peer, PeerRole.RELAY, PeerRole.OPERATOR))
+        with self._turn:
+            if not self._history.is_revoked(request.grant):
+                self._write(GrantRevoked(request.grant, peer.name), self._parts.epoch.now())
+        return protocol.Done()
+
+    def _end_all(self, peer: Peer) -> protocol.Done:
+        _must(may(peer, PeerRole.OPERATOR))
+        with self._turn:
+            number = self._parts.epoch.advance()
+        self._parts.log(f"epoch {number} begun by {peer.name}")
+        return protocol.Done()
+
+    def _status(self) -> protocol.Told:
+        parts = self._parts
+        return protocol.Told(
+            version=__version__,
+            epoch=parts.epoch.number,
+            now=parts.epoch.now(),
+            entries=parts.ledger.last.sequence if parts.ledger.last else 0,
+            achieved=parts.achieved,
+        )
+
+    def _exposures(self, peer: Peer, request: protocol.AskExposures) -> protocol.Listed:
+        _must(may(peer, PeerRole.RELAY, PeerRole.OPERATOR, PeerRole.SCHEDULER))
+        entries = self._parts.ledger.entries()
+        return protocol.Listed(releases=tuple(_listed(entries, request.build)))
+
+    def _write(self, fact: Fact, at: float) -> Entry:
+        """Into the ledger; nothing follows from what is not there. Call it in turn."""
+        try:
+            entry = self._parts.ledger.append(fact, at)
+        except PermanentError as error:
+            raise _LedgerFails(_told(error)) from error
+        self._history.note(entry)
+        return entry
+
+    def _note(self, what: str, peer: Peer, request: protocol.Request, why: str) -> str:
+        reference = secrets.token_hex(8)
+        told = request.sealed.name if isinstance(request, protocol.Open) else request.op
+        self._parts.log(f"{what} reference={reference} peer={peer.name} asked={str(told)!r} why={why!r}")
+        return reference
+
+
+def _must(decision: Decision) -> None:
+    if isinstance(decision, Denied):
+        raise _No(decision.reason)
+
+
+def _told(error: Exception) -> str:
+    if isinstance(error, SealockError):
+        return f"{error.brief}: {error.details}" if error.details else error.brief
+    return str(error)
+
+
+def _try_key(key: bytes) -> None:
+    """Some 32 bytes are no key one can seal to: better said now than when a build waits."""
+    seal_to(key, b"trial", Secret(b"trial"))
+
+
+def _listed(entries: Iterable[Entry], build: str) -> Iterator[protocol.ListedRelease]:
+    for entry in entries:
+        if isinstance(entry.fact, Released) and entry.fact.build == build:
+            yield protocol.ListedRelease(
+                sequence=entry.sequence,
+                at=entry.at,
+                fact=entry.fact,
+                previous=entry.previous,
+                digest=entry.digest,
+            )

@@ -1,0 +1,193 @@
+"""The keeper's door: a Unix socket, and if wanted mutual TLS for another host.
+
+Whoever connects is identified by the kernel or by their certificate before a byte is read; strangers are
+hung up on. Each connection has one request, one deadline and a limit on its length; there are only so many
+at a time. What is slow (the back end, the disk) runs on threads, so that nobody can hold up the others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+import struct
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from anyio import CapacityLimiter, to_thread
+
+from sealock.core.errors import PermanentError
+from sealock.keeper.desk import Desk, Log
+from sealock.keeper.peers import Peer, Peers
+from sealock.keeper.protocol import (
+    DEADLINE,
+    LONGEST_REQUEST,
+    BadFrame,
+    No,
+    decode_request,
+    encode_reply,
+    read_frame,
+    write_frame,
+)
+
+MOST_CONNECTIONS = 64
+"""More than that wait in the socket's queue."""
+
+MOST_THREADS = 8
+KEEP_EVERY = 5.0
+"""Seconds between two notes of the time and the ledger's end."""
+
+_CREDENTIALS = struct.Struct("3i")
+
+
+@dataclass(frozen=True)
+class Listening:
+    """Sockets that are bound already: binding may need rights that the keeper gives up before it serves.
+    tls goes with `network`."""
+
+    local: socket.socket
+    network: socket.socket | None = None
+    tls: ssl.SSLContext | None = None
+
+
+class Server:
+    """Serves one desk."""
+
+    def __init__(self, desk: Desk, peers: Peers, log: Log, *, deadline: float = DEADLINE) -> None:
+        self._desk = desk
+        self._peers = peers
+        self._log = log
+        self._deadline = deadline
+        self._connections = asyncio.Semaphore(MOST_CONNECTIONS)
+        self._threads = CapacityLimiter(MOST_THREADS)
+
+    @asynccontextmanager
+    async def serving(self, listening: Listening) -> AsyncIterator[None]:
+        """Serve while the block is entered; what is under way when it is left is cut off."""
+        servers = [await asyncio.start_unix_server(self._local, sock=listening.local)]
+        if listening.network is not None:
+            servers.append(
+                await asyncio.start_server(self._remote, sock=listening.network, ssl=listening.tls)
+            )
+        keeping = asyncio.create_task(self._keep())
+        try:
+            yield
+        finally:
+            keeping.cancel()
+            for server in servers:
+                server.close()
+            with suppress(PermanentError):
+                self._desk.keep()
+
+    async def _local(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await self._serve(reader, writer, self._user_of)
+
+    async def _remote(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await self._serve(reader, writer, self._certificate_of)
+
+    async def _serve(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        identify: Callable[[asyncio.StreamWriter], Peer | None],
+    ) -> None:
+        try:
+            async with self._connections, asyncio.timeout(self._deadline):
+                peer = identify(writer)
+                if peer is not None:
+                    await self._answer(peer, reader, writer)
+        except (TimeoutError, OSError) as error:
+            self._log(f"hung up on a peer: {type(error).__name__}")
+        finally:
+            writer.close()
+            with suppress(OSError, TimeoutError):
+                await writer.wait_closed()
+
+    async def _answer(self, peer: Peer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            request = decode_request(await read_frame(reader, LONGEST_REQUEST))
+        except BadFrame as error:
+            self._log(f"refused peer={peer.name} why={str(error)!r}")
+            await write_frame(writer, encode_reply(No(reference="")))
+            return
+        reply = await to_thread.run_sync(self._desk.answer, peer, request, limiter=self._threads)
+        await write_frame(writer, encode_reply(reply))
+
+    async def _keep(self) -> None:
+        while True:
+            await asyncio.sleep(KEEP_EVERY)
+            try:
+                await to_thread.run_sync(self._desk.keep, limiter=self._threads)
+            except PermanentError as error:
+                self._log(f"{error.brief}: {error.details}")
+
+    def _user_of(self, writer: asyncio.StreamWriter) -> Peer | None:
+        process, user, _ = credentials(writer.get_extra_info("socket"))
+        peer = self._peers.by_user.get(user)
+        if peer is None:
+            self._log(f"hung up on process {process} of user {user}: not a peer")
+        return peer
+
+    def _certificate_of(self, writer: asyncio.StreamWriter) -> Peer | None:
+        tls = writer.get_extra_info("ssl_object")
+        found = sha256(tls.getpeercert(binary_form=True) or b"").hexdigest() if tls else ""
+        peer = self._peers.by_certificate.get(found)
+        if peer is None:
+            self._log(f"hung up on the holder of certificate {found[:16]}: not a peer")
+        return peer
+
+
+def credentials(connection: socket.socket) -> tuple[int, int, int]:
+    """Process, user and group at the other end of a Unix socket, as the kernel noted them when it was
+    connected."""
+    found = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    process, user, group = _CREDENTIALS.unpack(found)
+    return process, user, group
+
+
+def bind_local(path: Path) -> socket.socket:
+    """A socket at `path`, in the place of one nobody listens on any more. Whoever may reach the path may
+    connect; the kernel says who it is. PermanentError if something listens there."""
+    local = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+    try:
+        _make_way(path)
+        local.bind(str(path))
+        path.chmod(0o666)
+    except OSError as error:
+        local.close()
+        raise PermanentError(
+            f"the keeper's socket {path} cannot be made",
+            details=str(error),
+            resolution="Make its directory, on tmpfs, the keeper's own.",
+        ) from error
+    except PermanentError:
+        local.close()
+        raise
+    return local
+
+
+def _make_way(path: Path) -> None:
+    if not path.is_socket():
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as trial:
+        try:
+            trial.connect(str(path))
+        except ConnectionRefusedError:
+            path.unlink()
+            return
+    raise PermanentError(
+        f"a keeper listens on {path} already", resolution="There is one keeper: stop that one first."
+    )
+
+
+def server_tls(certificate: Path, key: Path, authority: Path) -> ssl.SSLContext:
+    """TLS 1.3 that asks for a certificate of `authority`'s, all PEM files."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_cert_chain(certificate, key)
+    context.load_verify_locations(authority)
+    return context
