@@ -165,7 +165,7 @@ class Seal(Protocol):
     """Seals without being able to open."""
 
     def __call__(self, name: SealedName, value: Secret, to: PublicKey) -> Sealed:
-        """`value`, bound to `name`. ValueError if it is empty, or `to` is another owner's key."""
+        """`value`, bound to `name`. ValueError if `to` is another owner's key."""
         ...
 
 

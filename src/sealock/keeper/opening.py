@@ -17,7 +17,7 @@ from sealock.keeper.sealing import OVERHEAD, SUITE, binding, info, suite
 def open_with(private_key: Secret, associated: bytes, sealed: bytes) -> Secret:
     """What `seal_to` sealed to the public half of `private_key` (32 bytes) with the same `associated`
     bytes; the caller forgets it. DoesNotOpen for anything else."""
-    if len(sealed) <= OVERHEAD:
+    if len(sealed) < OVERHEAD:
         raise DoesNotOpen
     try:
         pair = X25519PrivateKey.from_private_bytes(private_key.reveal())

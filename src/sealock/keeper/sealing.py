@@ -34,7 +34,7 @@ def seal_to(public_key: bytes, associated: bytes, value: Secret) -> bytes:
     """Seal `value` so that only the private half of `public_key` (32 bytes) opens it, and only together
     with the same `associated` bytes. `OVERHEAD` bytes longer than the value.
 
-    ValueError if the value is empty. PermanentError if `public_key` cannot be one.
+    PermanentError if `public_key` cannot be one.
     """
     plain = value.reveal()
     try:
@@ -49,7 +49,7 @@ def seal_to(public_key: bytes, associated: bytes, value: Secret) -> bytes:
 def seal(name: SealedName, value: Secret, to: PublicKey) -> Sealed:
     """`value`, bound to its name and the key it is sealed to (`core.sealed.Seal`).
 
-    ValueError if it is empty or `to` belongs to another owner.
+    ValueError if `to` belongs to another owner.
     """
     if to.owner != name.owner:
         raise ValueError("the public key is another owner's")

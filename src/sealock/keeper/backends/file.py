@@ -72,6 +72,9 @@ class FileBackend:
         notes = ["a rotation is not finished: there are two keys"] if self._next.exists() else []
         return BackendStatus(self.name, self.current() if works else "", works, tuple(notes))
 
+    def close(self) -> None:
+        """Nothing is open."""
+
     def _current(self) -> FileKek:
         return FileKek(self._next) if self._next.exists() else FileKek.load_or_create(self._path)
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from sealock.core.decision import Denied
 from sealock.core.errors import PermanentError, SealockError, TemporaryError, UsageError
 from sealock.core.sealed import DoesNotOpen
 from sealock.core.secret import Secret
@@ -101,8 +102,14 @@ class KmsBackend:
         works = prove(self)
         if not works:
             return BackendStatus(self.name, "", works)
-        found = self._ask("describe_key")["KeyMetadata"]
-        return BackendStatus(self.name, self.current(), works, (f"state {found['KeyState']}",))
+        state = self._ask("describe_key")["KeyMetadata"]["KeyState"]
+        if state != "Enabled":
+            return BackendStatus(self.name, self.current(), Denied(f"the key is {state}"))
+        return BackendStatus(self.name, self.current(), works)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
 
     def _rotated_today(self) -> bool:
         found = self._ask("list_key_rotations").get("Rotations", [])

@@ -96,6 +96,7 @@ class PassphraseBackend:
                 entries.append(_seal_key(fresh, derived, key))
         fresh = fresh.model_copy(update={"keys": tuple(entries)})
         self._write(fresh)
+        self.close()
         self._derived = (fresh.salt, derived)
 
     def status(self) -> BackendStatus:
@@ -108,6 +109,12 @@ class PassphraseBackend:
         if len(kept.keys) > 1:
             notes.append("a rotation is not finished: there are two keys")
         return BackendStatus(self.name, kept.keys[-1].id, works, tuple(notes))
+
+    def close(self) -> None:
+        """Forget what the passphrase came to; it is asked for again."""
+        if self._derived is not None:
+            self._derived[1].forget()
+            self._derived = None
 
     def _load(self) -> PassphraseFile:
         with suppress(FileNotFoundError):
@@ -143,7 +150,7 @@ class PassphraseBackend:
         try:
             return aead.decrypt(self._under(kept), entry.data, _binding(kept, entry.id))
         except DoesNotOpen as error:
-            self._derived = None
+            self.close()
             raise PermanentError(
                 "the passphrase of the key-encryption keys is wrong",
                 details=f"…or {self._path} was altered: the two cannot be told apart.",

@@ -74,6 +74,10 @@ class Backend(Protocol):
         """How it is. Does not raise for a back end that does not work: that is what it tells."""
         ...
 
+    def close(self) -> None:
+        """Let go of connections and of what is in memory. It works again when it is used again."""
+        ...
+
 
 class Backends:
     """The back end in use, and those that are being left: what they wrapped still comes out."""
@@ -85,6 +89,11 @@ class Backends:
     def unwrap(self, wrapped: Wrapped, associated: bytes) -> Secret:
         """The secret again, from whichever back end wrapped it."""
         return self._of(wrapped.key).unwrap(wrapped, associated)
+
+    def close(self) -> None:
+        """Close all of them."""
+        for backend in (self.current, *self.leaving):
+            backend.close()
 
     def _of(self, key: str) -> Backend:
         for backend in (self.current, *self.leaving):

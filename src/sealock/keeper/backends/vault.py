@@ -67,13 +67,7 @@ class VaultBackend:
         """UsageError if the address is not HTTPS or a name cannot be one; Vault is not asked yet."""
         _check(options)
         self._options = options
-        self._client = httpx2.Client(
-            base_url=f"{options.address.rstrip('/')}/v1/",
-            verify=ssl.create_default_context(cafile=options.ca_certificate),
-            timeout=DEADLINE,
-            follow_redirects=False,  # the token goes to the address that was set, nowhere else
-            trust_env=False,
-        )
+        self._client = _connect(options)
 
     def current(self) -> str:
         """`vault:`, the mount, the key's name and its latest version."""
@@ -138,6 +132,11 @@ class VaultBackend:
             notes.append("Vault allows this key to be deleted, which would destroy every secret")
         return BackendStatus(self.name, self._id(key["latest_version"]), works, tuple(notes))
 
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+        self._client = _connect(self._options)
+
     def _id(self, version: object) -> str:
         return f"vault:{self._options.mount}/{self._options.key}:v{version}"
 
@@ -174,6 +173,16 @@ class VaultBackend:
         if not re.fullmatch(r"[!-~]+", token):
             raise PermanentError(f"{self._options.token_file} does not hold a Vault token")
         return token
+
+
+def _connect(options: VaultOptions) -> httpx2.Client:
+    return httpx2.Client(
+        base_url=f"{options.address.rstrip('/')}/v1/",
+        verify=ssl.create_default_context(cafile=options.ca_certificate),
+        timeout=DEADLINE,
+        follow_redirects=False,  # the token goes to the address that was set, nowhere else
+        trust_env=False,
+    )
 
 
 def _check(options: VaultOptions) -> None:
