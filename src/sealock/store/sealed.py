@@ -153,7 +153,9 @@ class SealedFiles:
 
     def _write(self, name: SealedName, record: SealedRecord) -> None:
         path = self._path(name)
-        make_private_directory(path.parent)
+        inner = path.relative_to(self._directory).parents
+        for part in reversed(inner):  # one by one: parents made on the way would be open to others
+            make_private_directory(self._directory / part)
         try:
             write_whole(path, encode(record))
         except OSError as error:
