@@ -10,14 +10,15 @@ class Secret:
     copies we cannot reach; overwriting shortens the time a plaintext is easy to find, no more.
     """
 
-    __slots__ = ("_buffer",)
+    __slots__ = ("_buffer", "_forgotten")
 
     def __init__(self, value: bytes | bytearray) -> None:
         self._buffer = bytearray(value)
+        self._forgotten = False
 
     def reveal(self) -> bytes:
         """A copy of the bytes, for the one call that needs them. ValueError once forgotten."""
-        if not self._buffer:
+        if self._forgotten:
             raise ValueError("this secret was forgotten")
         return bytes(self._buffer)
 
@@ -26,6 +27,7 @@ class Secret:
         for position in range(len(self._buffer)):
             self._buffer[position] = 0
         self._buffer.clear()
+        self._forgotten = True
 
     def __enter__(self) -> Secret:
         return self

@@ -130,6 +130,14 @@ def test_reveal_gives_the_bytes(secret: Secret) -> None:
     assert Secret(bytearray(CANARY)).reveal() == CANARY
 
 
+def test_an_empty_one_is_not_a_forgotten_one() -> None:
+    secret = Secret(b"")
+    assert secret.reveal() == b""
+    secret.forget()
+    with pytest.raises(ValueError, match="this secret was forgotten"):
+        secret.reveal()
+
+
 def test_it_does_not_change_with_what_it_was_made_from() -> None:
     source = bytearray(CANARY)
     secret = Secret(source)
