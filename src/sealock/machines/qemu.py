@@ -27,8 +27,12 @@ from sealock.machines.options import MachineOptions
 from sealock.machines.patience import to_the_end
 from sealock.machines.pool import Pool
 from sealock.machines.sealing import Templates
+from sealock.machines.template import Template
 
 log = logging.getLogger(__name__)
+BOOT_DEADLINE = STATE_DEADLINES[MachineState.STARTING] or 0.0
+# A clone is there in about a second; one that takes this long is not coming.
+CLONE_DEADLINE = BOOT_DEADLINE / 3
 
 
 class QemuMachines:
@@ -85,11 +89,23 @@ class QemuMachines:
         await self._pool.fill(image, spec)
 
     async def _ready(self, image: Image, spec: MachineSpec) -> Guest:
-        """A guest we are logged in to. TemporaryError if it does not come up in time."""
+        """A guest we are logged in to. TemporaryError if none comes up in time."""
         template = await self._templates.get(image, spec)
+        if template is not None:
+            try:
+                return await self._started(image, spec, template, CLONE_DEADLINE)
+            except TemporaryError as error:
+                # A template that clones cannot go on from must not spoil the next ones too.
+                log.warning("A clone did not come up, so its template is given up: %s", error)
+                self._templates.give_up(image, spec)
+        return await self._started(image, spec, None, BOOT_DEADLINE)
+
+    async def _started(
+        self, image: Image, spec: MachineSpec, template: Template | None, deadline: float
+    ) -> Guest:
         guest = Guest(self.host, image, spec, Origin.CLONE if template else Origin.COLD_BOOT)
         try:
-            async with asyncio.timeout(STATE_DEADLINES[MachineState.STARTING]):
+            async with asyncio.timeout(deadline):
                 if template is None:
                     await _boot(guest, spec)
                 else:
@@ -99,7 +115,11 @@ class QemuMachines:
         except TimeoutError as error:
             last = guest.console_tail()
             await to_the_end(guest.end())
-            raise TemporaryError("the machine did not come up in time", details=last) from error
+            raise TemporaryError(
+                f"the machine did not come up within {deadline:.0f} seconds",
+                details=last,
+                resolution="Try again when this host has less to do; `sealock machines` shows what runs.",
+            ) from error
         except BaseException:
             await to_the_end(guest.end())
             raise

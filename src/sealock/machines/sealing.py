@@ -34,6 +34,12 @@ class Templates:
             self._made[key] = asyncio.create_task(self._get(image, spec, key))
         return await asyncio.shield(self._made[key])
 
+    def give_up(self, image: Image, spec: MachineSpec) -> None:
+        """Forget a template that turned out to be of no use; machines of its kind boot from now on."""
+        key = hardware_for(self._host, image, spec).key
+        templates.remove(self._host.templates_directory / key)
+        self._made[key] = asyncio.create_task(_none())
+
     async def close(self) -> None:
         """Let go of all of them."""
         for task in self._made.values():
@@ -66,6 +72,10 @@ class Templates:
             return found
         finally:
             lock.release()
+
+
+async def _none() -> None:
+    return None
 
 
 async def make(host: Host, image: Image, spec: MachineSpec) -> Template:
