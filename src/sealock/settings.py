@@ -129,6 +129,37 @@ class Settings(BaseSettings):
         "readable by its owner only and refused otherwise; put it where the backup of data_dir does not "
         "go. Default: keys/key-encryption-key in data_dir. An absolute path.",
     )
+    keeper_dir: Place = Field(
+        default_factory=lambda data: data["data_dir"] / "keeper",
+        description="What the keeper alone writes: the ledger of what it released, its epoch, its signing "
+        "key, and authorities.json, which says who may ask it. Default: keeper in data_dir. "
+        "An absolute path.",
+    )
+    keeper_socket: Place = Field(
+        default_factory=lambda data: data["runtime_dir"] / "keeper.sock",
+        description="The Unix socket the keeper listens on, and where it is asked. "
+        "Default: keeper.sock in runtime_dir. An absolute path.",
+    )
+    keeper_user: str = Field(
+        default="",
+        pattern=r"^([a-z_][a-z0-9_-]{0,31})?$",
+        description="The user the keeper becomes when root starts it, so that nobody else, Sealock's other "
+        "processes included, can read its keys: keeper_dir goes over to that user, and "
+        "key_encryption_key must be that user's. Default: none, the user who starts it.",
+    )
+    keeper_listen: str | None = Field(
+        default=None,
+        pattern=r"^[^\s:]+:[0-9]{1,5}$",
+        description="An address and a port where the keeper is reached from other hosts as well, over TLS "
+        "with certificates on both sides; needs keeper_tls_dir. Default: none, only keeper_socket. "
+        "HOST:PORT.",
+    )
+    keeper_tls_dir: Place | None = Field(
+        default=None,
+        description="A directory with certificate.pem, key.pem and authority.pem for keeper_listen: the "
+        "keeper's certificate and its key, and the authority that certified whoever may connect. "
+        "Default: none. An absolute path.",
+    )
     image: str = Field(
         default="python",
         min_length=1,

@@ -6,8 +6,10 @@ the libraries underneath and should not wait for the others.
 
 from __future__ import annotations
 
+import os
+import pwd
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
@@ -18,12 +20,17 @@ if TYPE_CHECKING:
     from sealock.builds.run import Runner
     from sealock.cli.tools import SettingRow
     from sealock.core.image import Images
+    from sealock.core.keeper import KeeperControl, KeeperProcess
     from sealock.core.keys import Sealer
     from sealock.core.machine import Machines, Reaper
     from sealock.core.project import Projects
     from sealock.core.receipt import Verifier
+    from sealock.core.release import Exposures
     from sealock.core.source import GitAddress
+    from sealock.keeper.client import KeeperClient
     from sealock.keeper.kek import FileKek
+    from sealock.keeper.keysets import KeySets
+    from sealock.keeper.process import NetworkDoor
     from sealock.ledger.signing import InstallationKey
     from sealock.machines.image.additions import Additions
     from sealock.machines.options import MachineOptions
@@ -105,6 +112,75 @@ class Wiring:
     def installation_public_key(self) -> bytes:
         """The public half of the key receipts are signed with, as PEM; made when there is none."""
         return self._installation_key.public_key
+
+    def keeper(self) -> KeeperProcess:
+        """The keeper, with the key sets of this installation. Whoever runs it may ask it for everything."""
+        from sealock.keeper.peers import Peer, PeerRole, Peers
+        from sealock.keeper.process import Keeper, KeeperOptions
+        from sealock.ledger.releases import ReleaseLedger
+
+        local = Peer("local", frozenset(PeerRole))
+        return Keeper(
+            KeeperOptions(
+                directory=self._settings.keeper_dir,
+                socket=self._settings.keeper_socket,
+                peers=Peers(by_user={os.geteuid(): local}),
+                ledger=lambda: ReleaseLedger(self._ledger_directory),
+                key_sets=self._key_sets,
+                user=self._settings.keeper_user,
+                door=self._keeper_door(),
+            )
+        )
+
+    def keeper_control(self) -> KeeperControl:
+        """The keeper that runs for this installation."""
+        return self._keeper_client()
+
+    def exposures(self) -> Exposures:
+        """What the ledger says; the keeper need not run for it."""
+        from sealock.ledger.releases import ReleaseReader
+
+        return ReleaseReader(self._ledger_directory)
+
+    @property
+    def _ledger_directory(self) -> Path:
+        return self._settings.keeper_dir / "ledger"
+
+    def _keeper_client(self) -> KeeperClient:
+        from sealock.keeper.client import KeeperClient, LocalDoor
+
+        users = {0, os.geteuid()}
+        with suppress(KeyError):
+            users.add(pwd.getpwnam(self._settings.keeper_user).pw_uid)
+        return KeeperClient(LocalDoor(self._settings.keeper_socket, frozenset(users)))
+
+    def _keeper_door(self) -> NetworkDoor | None:
+        from sealock.core.errors import UsageError
+        from sealock.keeper.process import NetworkDoor
+
+        listen, tls = self._settings.keeper_listen, self._settings.keeper_tls_dir
+        if listen is None:
+            return None
+        if tls is None:
+            raise UsageError(
+                "keeper_listen needs keeper_tls_dir",
+                resolution="Other hosts reach the keeper over TLS alone: set both, or none.",
+            )
+        host, _, port = listen.rpartition(":")
+        return NetworkDoor(host, int(port), tls / "certificate.pem", tls / "key.pem", tls / "authority.pem")
+
+    def _key_sets(self) -> KeySets:
+        from sealock.keeper.backends.file import FileBackend
+        from sealock.keeper.backends.port import Backends
+        from sealock.keeper.journal import Journal
+        from sealock.keeper.keyset_files import KeySetFiles
+        from sealock.keeper.keysets import KeySets
+
+        backend = FileBackend(self._settings.key_encryption_key)
+        # A key that cannot be read is better found out at the start than when a build waits for it.
+        backend.current()
+        journal = Journal(self._keys_directory / "rotation.json")
+        return KeySets(KeySetFiles(self._keys_directory / "sets"), Backends(backend), journal.generation)
 
     @cached_property
     def _loaded(self) -> tuple[Settings, dict[str, str]]:

@@ -116,6 +116,7 @@ class KeeperFixture:
                 ledger=self.ledger,
                 epoch=self.epoch,
                 unsealer=self.sets,
+                public_keys=self.sets,
                 key=load_or_create(self.directory / "keeper" / "key"),
                 workers=frozenset({EVERYTHING.name}),
                 authorities=self.authorities,

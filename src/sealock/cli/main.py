@@ -32,6 +32,8 @@ COMMANDS = {
     "image": ("sealock.cli.image", "What machines start from: build, list, show, remove."),
     "receipt": ("sealock.cli.receipt", "Show and verify what a build left: its signed receipt."),
     "machines": ("sealock.cli.machines", "Machines on this host, and what crashed runs left of them."),
+    "keeper": ("sealock.cli.keeper", "The keeper: the one process that opens what is sealed."),
+    "secrets": ("sealock.cli.secrets", "Which secrets a build was given."),
     "settings": ("sealock.cli.settings", "Show and check this installation's settings."),
 }
 

@@ -12,10 +12,12 @@ from typing import Protocol
 
 from sealock.builds.run import Runner
 from sealock.core.image import Images
+from sealock.core.keeper import KeeperControl, KeeperProcess
 from sealock.core.keys import Sealer
 from sealock.core.machine import Reaper
 from sealock.core.project import Projects
 from sealock.core.receipt import Verifier
+from sealock.core.release import Exposures
 from sealock.core.source import GitAddress
 
 
@@ -58,3 +60,13 @@ class Tools(Protocol):
     def verifier(self) -> Verifier: ...
 
     def installation_public_key(self) -> bytes: ...
+
+    def keeper(self) -> KeeperProcess:
+        """The keeper itself, to be run."""
+        ...
+
+    def keeper_control(self) -> KeeperControl:
+        """The keeper that runs for this installation."""
+        ...
+
+    def exposures(self) -> Exposures: ...

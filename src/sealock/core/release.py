@@ -119,7 +119,7 @@ class Ledger(Protocol):
 class Exposures(Protocol):
     """What a team needs after an accident: which secrets a build was given, so which to replace."""
 
-    def exposures(self, build: str) -> list[Entry]:
+    async def exposures(self, build: str) -> list[Entry]:
         """The entries of every release for that build, in order. PermanentError if they cannot be read
-        or were altered."""
+        or were altered; what `core.lease` says of a keeper that is asked."""
         ...

@@ -1,5 +1,11 @@
-"""The keeper: makes project keys sealed, and opens them for one build.
+"""The keeper: the only process that opens what is sealed, each time for a reason it checks itself.
 
-`kek` is the one key that is not in the store, `sealed` the form everything sealed has, `seal` and `open`
-the two directions.
+    sealing, keysets, backends      values are sealed to an owner's public key; the back end wraps the rest
+    rules, conditions, admission    decisions: data in, Allowed or Denied out
+    statements, authorities, peers  who says what, and whose word counts
+    desk                            decides, opens, seals again, writes down, hands out
+    server, client, protocol        how one asks
+    process, confine, seccomp       the process from start to stop, and how it is shut in
+
+`kek`, `seal`, `open` and `sealed` are for project keys of the older form.
 """

@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sealock.core.errors import PermanentError
+from sealock.core.keeper import KeeperStatus
 from sealock.core.lease import HeldLease, KeeperAway, Refused, Terms
 from sealock.core.release import Entry
-from sealock.core.sealed import DoesNotOpen, RetiredKey, Sealed
+from sealock.core.sealed import DoesNotOpen, Owner, PublicKey, RetiredKey, Sealed
 from sealock.core.secret import Secret
 from sealock.keeper import protocol
 from sealock.keeper.opening import open_with
@@ -66,7 +67,7 @@ class RemoteDoor:
 
 
 class KeeperClient:
-    """A keeper, as others see it (`core.lease.Leases`, `core.release.Exposures` by another name)."""
+    """A keeper, as others see it (`core.lease.Leases`, `core.keeper.KeeperControl`)."""
 
     def __init__(self, door: LocalDoor | RemoteDoor, *, deadline: float = protocol.DEADLINE) -> None:
         self._door = door
@@ -98,12 +99,19 @@ class KeeperClient:
         """Begin a new epoch: every lease, session and grant so far is void. Refused, KeeperAway."""
         await self.ask(protocol.EndAll())
 
-    async def status(self) -> protocol.Told:
+    async def status(self) -> KeeperStatus:
         """How the keeper is. KeeperAway."""
         told = await self.ask(protocol.AskStatus())
         if not isinstance(told, protocol.Told):
             raise KeeperAway("it answered something else than its status")
-        return told
+        return KeeperStatus(told.version, told.epoch, told.entries, told.achieved)
+
+    async def public_key(self, owner: Owner) -> PublicKey:
+        """What values of that owner are sealed to. Refused for one whose keys were destroyed; KeeperAway."""
+        found = await self.ask(protocol.AskPublicKey(owner=owner))
+        if not isinstance(found, protocol.Public) or found.key.owner != owner:
+            raise KeeperAway("it answered something else than that owner's public key")
+        return found.key
 
     async def exposures(self, build: str) -> list[Entry]:
         """The entries of every release for that build, in order. Refused, KeeperAway."""

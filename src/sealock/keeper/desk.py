@@ -29,7 +29,7 @@ from sealock.core.release import (
     Released,
 )
 from sealock.core.scope import disclose
-from sealock.core.sealed import RetiredKey, Unsealer
+from sealock.core.sealed import PublicKeys, RetiredKey, Unsealer
 from sealock.core.secret import Secret
 from sealock.keeper import protocol
 from sealock.keeper.admission import Proposal, may, may_end, may_lease
@@ -63,6 +63,7 @@ class DeskParts:
     ledger: Ledger
     epoch: Epoch
     unsealer: Unsealer
+    public_keys: PublicKeys
     key: Ed25519PrivateKey
     workers: frozenset[str]
     authorities: Authorities
@@ -124,6 +125,8 @@ class Desk:
                 reply = self._status()
             case protocol.AskExposures():
                 reply = self._exposures(peer, request)
+            case protocol.AskPublicKey():
+                reply = self._public_key(peer, request)
         return reply
 
     def _issue(self, peer: Peer, request: protocol.Issue) -> protocol.Issued:
@@ -235,6 +238,11 @@ class Desk:
         _must(may(peer, PeerRole.RELAY, PeerRole.OPERATOR, PeerRole.SCHEDULER))
         entries = self._parts.ledger.entries()
         return protocol.Listed(releases=tuple(_listed(entries, request.build)))
+
+    def _public_key(self, peer: Peer, request: protocol.AskPublicKey) -> protocol.Public:
+        """So that who seals need not be able to make key sets, which takes the key-encryption key."""
+        _must(may(peer, PeerRole.RELAY, PeerRole.OPERATOR, PeerRole.SCHEDULER))
+        return protocol.Public(key=self._parts.public_keys.public_key(request.owner))
 
     def _write(self, fact: Fact, at: float) -> Entry:
         """Into the ledger; nothing follows from what is not there. Call it in turn."""

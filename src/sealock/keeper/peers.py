@@ -39,3 +39,7 @@ class Peers:
         """The names a lease may be made out to."""
         known = [*self.by_user.values(), *self.by_certificate.values()]
         return frozenset(peer.name for peer in known if PeerRole.WORKER in peer.roles)
+
+    def joined(self, others: Peers) -> Peers:
+        """Both tables; what stands in both is as in `others`."""
+        return Peers({**self.by_user, **others.by_user}, {**self.by_certificate, **others.by_certificate})

@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from sealock.core.lease import Terms
 from sealock.core.release import Released
-from sealock.core.sealed import Sealed, SealedName, canonical
+from sealock.core.sealed import Owner, PublicKey, Sealed, SealedName, canonical
 from sealock.keeper.statements import CONFIG, LONGEST_STATEMENT
 
 LONGEST_REQUEST = 2 * 1024 * 1024
@@ -95,7 +95,14 @@ class AskExposures(_Part):
     build: Id
 
 
-Request = Issue | Open | End | Revoke | EndAll | AskStatus | AskExposures
+class AskPublicKey(_Part):
+    """What values of this owner are sealed to; made if there is none yet."""
+
+    op: Literal["public-key"] = "public-key"
+    owner: Owner
+
+
+Request = Issue | Open | End | Revoke | EndAll | AskStatus | AskExposures | AskPublicKey
 
 
 class Issued(_Part):
@@ -148,6 +155,13 @@ class Listed(_Part):
     releases: tuple[ListedRelease, ...]
 
 
+class Public(_Part):
+    """An owner's current public key."""
+
+    reply: Literal["public"] = "public"
+    key: PublicKey
+
+
 class No(_Part):
     """Refused: not allowed, or no such thing; the same for both."""
 
@@ -168,7 +182,7 @@ class Retired(_Part):
     reply: Literal["retired"] = "retired"
 
 
-Reply = Issued | Handed | Done | Told | Listed | No | Away | Retired
+Reply = Issued | Handed | Done | Told | Listed | Public | No | Away | Retired
 
 
 class _Request(_Part):

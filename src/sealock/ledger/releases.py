@@ -119,7 +119,7 @@ class ReleaseReader:
     def __init__(self, directory: Path) -> None:
         self._path = directory / FILE_NAME
 
-    def exposures(self, build: str) -> list[Entry]:
+    async def exposures(self, build: str) -> list[Entry]:
         """The entries of every release for that build, in order; empty if there is no ledger yet."""
         if not self._path.exists():
             return []

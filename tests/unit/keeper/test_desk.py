@@ -398,6 +398,7 @@ def test_each_role_may_do_its_own_and_no_more(keeper: KeeperFixture, role: PeerR
         protocol.AskExposures(build=BUILD): {PeerRole.RELAY, PeerRole.OPERATOR, PeerRole.SCHEDULER},
         protocol.End(lease=lease): {PeerRole.SCHEDULER, PeerRole.WORKER},
         protocol.EndAll(): {PeerRole.OPERATOR},
+        protocol.AskPublicKey(owner=Owner(ACCOUNT)): {PeerRole.RELAY, PeerRole.OPERATOR, PeerRole.SCHEDULER},
         protocol.AskStatus(): set(PeerRole),
     }
     for request, allowed in requests.items():

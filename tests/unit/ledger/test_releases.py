@@ -212,12 +212,13 @@ def test_a_link_or_a_file_of_somebody_else_is_not_used(directory: Path, tmp_path
         ReleaseLedger(directory)
 
 
-def test_exposures_are_what_one_build_was_given(directory: Path) -> None:
+@pytest.mark.anyio
+async def test_exposures_are_what_one_build_was_given(directory: Path) -> None:
     reader = ReleaseReader(directory)
-    assert reader.exposures("b1") == []
+    assert await reader.exposures("b1") == []
     with ReleaseLedger(directory) as ledger:
         ledger.append(ISSUED, 1.0)
         wanted = [ledger.append(released(name), 2.0) for name in ("A", "B")]
         ledger.append(released("C", build="b2"), 3.0)
-        assert reader.exposures("b1") == wanted
-        assert reader.exposures("b3") == []
+        assert await reader.exposures("b1") == wanted
+        assert await reader.exposures("b3") == []

@@ -1,0 +1,121 @@
+"""Makes the keeper's process hard to look into and hard to misuse, and says what was achieved.
+
+What a host does not allow is said, not passed over: who runs the keeper decides whether that is enough.
+Python cannot promise that no copy of a secret stays in memory; what is done here keeps that memory off
+disks (no swap, no core dump) and out of other processes' reach.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import pwd
+import resource
+import struct
+from collections.abc import Sequence
+from pathlib import Path
+
+from sealock.core.errors import PermanentError, UsageError
+from sealock.keeper.seccomp import shut
+
+_PR_SET_DUMPABLE = 4
+_CAPABILITIES_VERSION = 0x20080522
+_CAN_LOCK = 14
+_LOCK_CURRENT, _LOCK_FUTURE, _LOCK_ON_FAULT = 1, 2, 4
+
+
+def become(user: str, owned: Sequence[Path]) -> str:
+    """Run as `user` from here on, for good, if we are root; `` changes nothing. owned: directories that are
+    the keeper's alone, handed over to that user first. Returns a line that says who we are.
+
+    UsageError if there is no such user.
+    """
+    if not user or os.geteuid() != 0:
+        name = _name(os.geteuid())
+        return f"user: {name}; whoever else runs as {name}, and root, is not kept out"
+    try:
+        entry = pwd.getpwnam(user)
+    except KeyError as error:
+        raise UsageError(
+            f"there is no user {user} for the keeper",
+            resolution=f"Make it: useradd --system --no-create-home --shell /usr/sbin/nologin {user}",
+        ) from error
+    for directory in owned:
+        _hand_over(directory, entry.pw_uid, entry.pw_gid)
+    os.setgroups([])
+    os.setresgid(entry.pw_gid, entry.pw_gid, entry.pw_gid)
+    os.setresuid(entry.pw_uid, entry.pw_uid, entry.pw_uid)
+    return f"user: {user}, the keeper's own; only root is not kept out"
+
+
+def lock_memory(*, stays: bool) -> str:
+    """Keep memory off swap. Call it before `become`; stays: that will leave us who we are. Returns a line
+    that says how it went."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if not _lift_limit() and not (stays and _may_lock()):
+        # With a limit, some later allocation would fail while a build waits: better not locked at all.
+        return "memory: not locked, the limit on locked memory is too low (LimitMEMLOCK=infinity)"
+    if libc.mlockall(_LOCK_CURRENT | _LOCK_FUTURE | _LOCK_ON_FAULT) != 0:
+        return f"memory: not locked, {os.strerror(ctypes.get_errno())}"
+    return "memory: locked, never on swap"
+
+
+def _lift_limit() -> bool:
+    try:
+        resource.setrlimit(resource.RLIMIT_MEMLOCK, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    except (ValueError, OSError):
+        return False
+    return True
+
+
+def _may_lock() -> bool:
+    """Whether we have the capability that no limit applies to."""
+    held = next(line for line in Path("/proc/self/status").read_text().splitlines() if "CapEff" in line)
+    return bool(int(held.split()[1], 16) >> _CAN_LOCK & 1)
+
+
+def shut_in(*, network: bool) -> list[str]:
+    """No core dump, not readable by other processes, no new rights, no other program. Call it last: it
+    cannot be undone. network: whether the back end is reached over it. Returns lines that say what was
+    achieved."""
+    os.umask(0o077)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    libc = ctypes.CDLL(None, use_errno=True)
+    bare = _drop_capabilities(libc)
+    hidden = libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0) == 0
+    lines = [
+        "rights: none, and none can be gained" if bare else "rights: those of its user",
+        "core dumps: none",
+        "memory of this process: hidden from others" if hidden else "memory of this process: not hidden",
+    ]
+    try:
+        shut(network=network)
+    except PermanentError as error:
+        return [*lines, f"system calls: not filtered, {error.details}"]
+    sockets = "sockets to the network only" if network else "no new socket"
+    return [
+        *lines,
+        f"system calls: filtered; no program, no process, {sockets}",
+    ]
+
+
+def _drop_capabilities(libc: ctypes.CDLL) -> bool:
+    """Keep none but the one that locked memory needs: root without them is a user like others, who owns
+    what root owns."""
+    header = struct.pack("=Ii", _CAPABILITIES_VERSION, 0)
+    kept = 1 << _CAN_LOCK if _may_lock() else 0
+    held = struct.pack("=6I", kept, kept, 0, 0, 0, 0)
+    return bool(libc.capset(header, held) == 0)
+
+
+def _hand_over(directory: Path, user: int, group: int) -> None:
+    """Links are not followed: what they lead to is not the keeper's."""
+    for path in (directory, *directory.rglob("*")):
+        os.chown(path, user, group, follow_symlinks=False)
+
+
+def _name(user: int) -> str:
+    try:
+        return pwd.getpwuid(user).pw_name
+    except KeyError:
+        return str(user)

@@ -1,0 +1,135 @@
+"""The keeper's process from start to stop: gives up its rights, then opens what it needs, then serves.
+
+The order matters. Sockets are bound and memory is locked while there are rights to; then the user changes,
+so that everything is opened as who will use it; the filter on system calls comes last, before the first
+request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+from sealock.core.errors import PermanentError, UsageError
+from sealock.core.files import make_private_directory
+from sealock.core.release import Ledger
+from sealock.keeper.authorities import read_authorities
+from sealock.keeper.confine import become, lock_memory, shut_in
+from sealock.keeper.desk import Desk, DeskParts, Log
+from sealock.keeper.epoch import Epoch
+from sealock.keeper.identity import load_or_create
+from sealock.keeper.keysets import KeySets
+from sealock.keeper.peers import Peers
+from sealock.keeper.server import Listening, Server, bind_local, server_tls
+
+
+@dataclass(frozen=True)
+class NetworkDoor:
+    """Where other hosts reach the keeper. certificate, key, authority: PEM files."""
+
+    host: str
+    port: int
+    certificate: Path
+    key: Path
+    authority: Path
+
+
+@dataclass(frozen=True)
+class KeeperOptions:
+    """directory: the keeper's own, for its epoch, its signing key and `authorities.json`. peers: besides
+    those the authorities name. ledger, key_sets: opened once the process runs as who it will stay. owned:
+    directories that go over to `user` with it. network: whether the back end is reached over it."""
+
+    directory: Path
+    socket: Path
+    peers: Peers
+    ledger: Callable[[], AbstractContextManager[Ledger]]
+    key_sets: Callable[[], KeySets]
+    user: str = ""
+    owned: Sequence[Path] = ()
+    network: bool = False
+    door: NetworkDoor | None = None
+
+
+class Keeper:
+    """A keeper that is not running yet (`core.keeper.KeeperProcess`)."""
+
+    def __init__(self, options: KeeperOptions) -> None:
+        self._options = options
+
+    def run(self, say: Log) -> None:
+        """Serve until SIGTERM or SIGINT. UsageError or PermanentError if it cannot start."""
+        options = self._options
+        make_private_directory(options.directory)
+        listening = self._bind()
+        stays = not options.user or os.geteuid() != 0
+        achieved = [lock_memory(stays=stays), become(options.user, (options.directory, *options.owned))]
+        with listening.local, options.ledger() as ledger:
+            # What does not open is better found out now, not when a build waits for it.
+            sets, key = options.key_sets(), load_or_create(options.directory / "signing-key")
+            authorities = read_authorities(options.directory / "authorities.json")
+            peers = options.peers.joined(authorities.peers)
+            epoch = Epoch(options.directory / "epoch")
+            _no_input()
+            achieved += shut_in(network=options.network)
+            desk = Desk(
+                DeskParts(
+                    ledger=ledger,
+                    epoch=epoch,
+                    unsealer=sets,
+                    public_keys=sets,
+                    key=key,
+                    workers=peers.workers(),
+                    authorities=authorities,
+                    log=say,
+                    achieved=tuple(achieved),
+                )
+            )
+            for line in achieved:
+                say(line)
+            asyncio.run(_serve(Server(desk, peers, say), listening, options.socket, say))
+
+    def _bind(self) -> Listening:
+        options, door = self._options, self._options.door
+        local = bind_local(options.socket)
+        if door is None:
+            return Listening(local)
+        try:
+            tls = server_tls(door.certificate, door.key, door.authority)
+            network = socket.create_server((door.host, door.port))
+        except OSError as error:  # a wrong certificate's ssl.SSLError is one too
+            local.close()
+            raise UsageError(
+                f"the keeper cannot listen on {door.host} port {door.port}",
+                details=str(error),
+                resolution="See that the address is this host's and the certificate, key and authority are "
+                "PEM files that belong together.",
+            ) from error
+        return Listening(local, network, tls)
+
+
+async def _serve(server: Server, listening: Listening, path: Path, say: Log) -> None:
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    async with server.serving(listening):
+        say(f"serving on {path}")
+        await stopped.wait()
+        say("stopping")
+
+
+def _no_input() -> None:
+    """Nobody types to the keeper once it serves."""
+    try:
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(nothing, 0)
+        os.close(nothing)
+    except OSError as error:
+        raise PermanentError("the keeper's input cannot be closed", details=str(error)) from error

@@ -1,0 +1,122 @@
+"""`sealock keeper` and `sealock secrets exposures`, over a keeper of fakes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+
+from sealock.core.errors import PermanentError
+from sealock.core.keeper import KeeperStatus
+from sealock.core.lease import KeeperAway
+from sealock.core.release import Basis, Entry, Released
+
+Sealock = Callable[..., tuple[int, str, str]]
+RELEASED = Released(
+    *("team", "parser", "variable", "TOKEN", 3, Basis.LEASE, "1" * 32, "b1", 2),
+    *("test:unit", "worker", "worker", "ab" * 32),
+)
+FETCHED = Released(
+    *("team", "parser", "ssh-key", "ssh-key", 1, Basis.LEASE, "1" * 32, "b1", 2),
+    *("", "worker", "worker", "ab" * 32),
+)
+
+
+@dataclass
+class FakeKeeper:
+    """Runs, answers and tells, or raises what it was told to."""
+
+    error: Exception | None = None
+    ended: int = 0
+    entries: list[Entry] = field(default_factory=list)
+
+    def run(self, say: Callable[[str], None]) -> None:
+        if self.error:
+            raise self.error
+        say("serving")
+
+    async def status(self) -> KeeperStatus:
+        if self.error:
+            raise self.error
+        return KeeperStatus("1.0", 7, 12, ("memory: locked",))
+
+    async def end_all(self) -> None:
+        self.ended += 1
+
+    async def exposures(self, build: str) -> list[Entry]:
+        return [entry for entry in self.entries if build == "b1"]
+
+
+class KeeperTools:
+    """What these commands ask for."""
+
+    def __init__(self) -> None:
+        self.fake = FakeKeeper()
+
+    def keeper(self) -> FakeKeeper:
+        return self.fake
+
+    def keeper_control(self) -> FakeKeeper:
+        return self.fake
+
+    def exposures(self) -> FakeKeeper:
+        return self.fake
+
+
+@pytest.fixture
+def tools() -> KeeperTools:
+    return KeeperTools()
+
+
+def test_it_runs_and_logs_to_standard_error(sealock: Sealock) -> None:
+    assert sealock("keeper") == (0, "", "serving\n")
+
+
+def test_a_keeper_that_cannot_start_says_why(sealock: Sealock, tools: KeeperTools) -> None:
+    tools.fake.error = PermanentError("a keeper listens there already", resolution="Stop that one.")
+    code, _, err = sealock("keeper")
+    assert code == 3
+    assert "listens there already" in err
+    assert "Stop that one" in err
+
+
+def test_status_in_words_and_as_json(sealock: Sealock) -> None:
+    code, out, _ = sealock("keeper", "status")
+    assert (code, out) == (0, "version 1.0, epoch 7, 12 entries in the ledger\n  memory: locked\n")
+    assert json.loads(sealock("keeper", "status", "--json")[1])["epoch"] == 7
+
+
+def test_a_keeper_that_is_away_says_what_to_do(sealock: Sealock, tools: KeeperTools) -> None:
+    tools.fake.error = KeeperAway("Connection refused")
+    code, _, err = sealock("keeper", "status")
+    assert code == 3
+    assert "sealock keeper" in err
+
+
+def test_end_all_does_not_happen_by_accident(sealock: Sealock, tools: KeeperTools) -> None:
+    sealock("keeper", "end-all")
+    assert tools.fake.ended == 0
+    assert sealock("keeper", "end-all", "--yes")[0] == 0
+    assert tools.fake.ended == 1
+
+
+def test_exposures_name_what_to_replace(sealock: Sealock, tools: KeeperTools) -> None:
+    tools.fake.entries = [
+        Entry(1, 0.0, FETCHED, "0" * 64, "a" * 64),
+        Entry(2, 1.5, RELEASED, "a" * 64, "b" * 64),
+    ]
+    code, out, _ = sealock("secrets", "exposures", "b1")
+    assert code == 0
+    assert out.splitlines() == [
+        "1970-01-01T00:00:00.000Z  ssh-key ssh-key version 1  to the fetch of attempt 2",
+        "1970-01-01T00:00:01.500Z  variable TOKEN version 3  to step test:unit of attempt 2",
+    ]
+    listed = json.loads(sealock("secrets", "exposures", "b1", "--json")[1])
+    assert [entry["fact"]["name"] for entry in listed] == ["ssh-key", "TOKEN"]
+
+
+def test_a_build_that_was_given_nothing(sealock: Sealock) -> None:
+    assert sealock("secrets", "exposures", "b2")[1] == "That build was given nothing.\n"
+    assert sealock("secrets", "exposures", "b2", "--json")[1] == "[]\n"

@@ -1,0 +1,130 @@
+"""Messages have one spelling; what is anything else is refused, and says nothing about itself."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sealock.core.sealed import Sealed
+from sealock.keeper import protocol
+from sealock.keeper.protocol import BadFrame, decode_reply, decode_request, encode_reply, encode_request
+from tests.support.keeper import TOKEN, terms
+
+SEALED = Sealed(TOKEN, 1, "suite", b"\x00\xff" * 40, 1.5)
+REQUESTS: list[protocol.Request] = [
+    protocol.Issue(terms=terms(), key=bytes(32)),
+    protocol.Open(sealed=SEALED, step="unit", lease="a.b", nonce=bytes(range(16))),
+    protocol.Open(sealed=SEALED, session="a.b", grant="c.d", nonce=bytes(16)),
+    protocol.End(lease="a.b"),
+    protocol.Revoke(grant="g"),
+    protocol.EndAll(),
+    protocol.AskStatus(),
+    protocol.AskExposures(build="b"),
+]
+GOOD = encode_request(REQUESTS[1])
+
+
+@pytest.mark.parametrize("request_", REQUESTS, ids=lambda request: request.op)
+def test_a_request_is_read_as_it_was_written(request_: protocol.Request) -> None:
+    assert decode_request(encode_request(request_)) == request_
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        protocol.Issued(lease="a.b"),
+        protocol.Handed(sealed=b"\x00\xff", entry=1, digest="00"),
+        protocol.Done(),
+        protocol.No(reference="r"),
+        protocol.Away(reference="r"),
+        protocol.Retired(),
+        protocol.Told(version="1", epoch=1, now=1.0, entries=0, achieved=("a",)),
+    ],
+)
+def test_a_reply_is_read_as_it_was_written(reply: protocol.Reply) -> None:
+    assert decode_reply(encode_reply(reply)) == reply
+
+
+@given(st.binary(max_size=300))
+@settings(max_examples=200, deadline=None)
+def test_whatever_a_stranger_sends_is_refused(content: bytes) -> None:
+    with pytest.raises(BadFrame):
+        decode_request(content)
+
+
+@given(st.data())
+@settings(max_examples=200, deadline=None)
+def test_a_changed_request_is_another_one_or_refused(data: st.DataObject) -> None:
+    content = bytearray(GOOD)
+    content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    try:
+        found = decode_request(bytes(content))
+    except BadFrame as error:
+        assert error.__cause__ is None
+    else:
+        assert encode_request(found) == bytes(content)
+
+
+def _with(**changes: object) -> bytes:
+    told = json.loads(GOOD)
+    told["request"].update(changes)
+    return json.dumps(told, separators=(",", ":")).encode()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        GOOD + b" ",
+        GOOD.replace(b'{"op"', b'{ "op"'),
+        GOOD.replace(b'"step":"unit"', b'"step":"unit","step":"unit"'),
+        _with(more=1),
+        _with(op="exec"),
+        _with(step=None),
+        _with(nonce="AAAA"),
+        _with(lease=7),
+        GOOD.replace(b'"name":"TOKEN"', b'"name":"../TOKEN"'),
+        GOOD.replace(b'"project":"parser"', b'"project":"-x"'),
+        GOOD.replace(b'"version":1', b'"version":0'),
+        GOOD.replace(b'"kind":"variable"', b'"kind":"root"'),
+        GOOD.replace(b'"created_at":1.5', b'"created_at":NaN'),
+        b"[" * 100_000,
+        b"\xff\xfe",
+        b"null",
+        b"",
+    ],
+)
+def test_other_spellings_and_shapes_are_refused(content: bytes) -> None:
+    with pytest.raises(BadFrame):
+        decode_request(content)
+
+
+def test_what_is_too_long_is_not_sent() -> None:
+    with pytest.raises(BadFrame, match="too long"):
+        encode_reply(protocol.Handed(sealed=bytes(protocol.LONGEST_REPLY), entry=1, digest=""))
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("sent", "why"),
+    [
+        ((11).to_bytes(4, "big") + bytes(11), "too long"),
+        (b"\xff\xff\xff\xff", "too long"),
+        ((10).to_bytes(4, "big") + bytes(9), "cut short"),
+        (b"\x00\x00", "cut short"),
+        (b"", "cut short"),
+    ],
+)
+async def test_frames_too_long_or_cut_short(sent: bytes, why: str) -> None:
+    reader = asyncio.StreamReader()
+    reader.feed_data(sent)
+    reader.feed_eof()
+    with pytest.raises(BadFrame, match=why):
+        await protocol.read_frame(reader, 10)
+
+
+def test_one_request_s_binding_is_no_other_s() -> None:
+    assert protocol.binding(bytes(16), TOKEN) != protocol.binding(b"1" * 16, TOKEN)

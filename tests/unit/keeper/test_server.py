@@ -1,0 +1,282 @@
+"""The keeper's door over real sockets: who is known is answered, in time, and nobody holds up the others."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import ssl
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from sealock.core.errors import PermanentError
+from sealock.core.lease import KeeperAway, Refused
+from sealock.core.release import Released
+from sealock.core.sealed import Owner
+from sealock.keeper import protocol
+from sealock.keeper.client import KeeperClient, RemoteDoor, client_tls
+from sealock.keeper.peers import Peer, Peers
+from sealock.keeper.server import Listening, Server, bind_local, server_tls
+from tests.support.keeper import (
+    BUILD,
+    CONFIG,
+    EVERYTHING,
+    SSH_KEY,
+    TOKEN,
+    KeeperFixture,
+    client,
+    serving,
+    terms,
+)
+from tests.support.keeper_tls import Authority
+
+pytestmark = pytest.mark.anyio
+US = os.geteuid()
+
+
+@pytest.fixture
+def keeper(tmp_path: Path) -> Iterator[KeeperFixture]:
+    keeper = KeeperFixture(tmp_path)
+    yield keeper
+    keeper.ledger.close()
+
+
+@pytest.fixture
+async def door(keeper: KeeperFixture, tmp_path: Path) -> AsyncIterator[Path]:
+    path = tmp_path / "keeper.sock"
+    async with serving(keeper, path, Peers(by_user={US: EVERYTHING}), deadline=2.0):
+        yield path
+
+
+async def send(path: Path, sent: bytes, *, end: bool = False) -> bytes:
+    """Everything that comes back until the keeper hangs up."""
+    reader, writer = await asyncio.open_unix_connection(path)
+    try:
+        writer.write(sent)
+        if end:
+            writer.write_eof()
+        return await asyncio.wait_for(reader.read(), 10)
+    finally:
+        writer.close()
+
+
+def frame(content: bytes) -> bytes:
+    return len(content).to_bytes(4, "big") + content
+
+
+async def test_a_build_from_lease_to_end(keeper: KeeperFixture, door: Path) -> None:
+    key, token = keeper.seal(SSH_KEY, b"key"), keeper.seal(TOKEN, b"t\n'\"\0")
+    asking = client(door, US)
+    async with asking.lease(terms()) as lease:
+        assert (await lease.open(key)).reveal() == b"key"
+        assert (await lease.open(token, step="test:unit")).reveal() == b"t\n'\"\0"
+        with pytest.raises(Refused):
+            await lease.open(key)
+    with pytest.raises(Refused):
+        await lease.open(token, step="test:unit")
+    given = [entry.fact for entry in await asking.exposures(BUILD)]
+    assert [fact.name for fact in given if isinstance(fact, Released)] == ["ssh-key", "TOKEN"]
+
+
+async def test_the_largest_value_passes_and_comes_out_whole(keeper: KeeperFixture, door: Path) -> None:
+    large = os.urandom(1024 * 1024 - 64)
+    sealed = keeper.seal(CONFIG, large)
+    async with client(door, US).lease(terms()) as lease:
+        assert (await lease.open(sealed, step="test:unit")).reveal() == large
+
+
+async def test_the_keeper_tells_what_to_seal_to_until_the_keys_are_destroyed(
+    keeper: KeeperFixture, door: Path
+) -> None:
+    owner = Owner("team", "parser")
+    assert await client(door, US).public_key(owner) == keeper.sets.public_key(owner)
+    keeper.sets.destroy(owner)
+    with pytest.raises(Refused):
+        await client(door, US).public_key(owner)
+
+
+async def test_another_user_is_hung_up_on(keeper: KeeperFixture, tmp_path: Path) -> None:
+    path = tmp_path / "k.sock"
+    async with serving(keeper, path, Peers(by_user={US + 1: EVERYTHING})):
+        assert await send(path, b"") == b""
+        with pytest.raises(KeeperAway):
+            await client(path, US).status()
+    assert any("not a peer" in line for line in keeper.log)
+
+
+async def test_a_request_too_long_is_refused_before_it_is_sent(door: Path) -> None:
+    began = time.monotonic()
+    answer = await send(door, (protocol.LONGEST_REQUEST + 1).to_bytes(4, "big"))
+    assert answer == frame(protocol.encode_reply(protocol.No(reference="")))
+    assert time.monotonic() - began < 1
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"null", b"\xff" * 50, b"[" * 50_000])
+async def test_malformed_requests_all_get_the_same_answer(door: Path, content: bytes) -> None:
+    assert await send(door, frame(content)) == frame(protocol.encode_reply(protocol.No(reference="")))
+
+
+@pytest.mark.parametrize("sent", [b"", b"\0", b"\0\0\0\x05ab"])
+async def test_a_request_cut_short_is_answered_and_hung_up_on(door: Path, sent: bytes) -> None:
+    assert await send(door, sent, end=True) == frame(protocol.encode_reply(protocol.No(reference="")))
+
+
+async def test_who_sends_nothing_is_hung_up_on_and_holds_up_nobody(
+    keeper: KeeperFixture, tmp_path: Path
+) -> None:
+    path = tmp_path / "k.sock"
+    async with serving(keeper, path, Peers(by_user={US: EVERYTHING}), deadline=0.3):
+        silent = [await asyncio.open_unix_connection(path) for _ in range(20)]
+        assert (await client(path, US).status()).achieved == ("tested",)
+        for reader, writer in silent:
+            assert await asyncio.wait_for(reader.read(), 5) == b""
+            writer.close()
+
+
+async def test_more_connections_than_there_are_places_wait_their_turn(
+    keeper: KeeperFixture, tmp_path: Path
+) -> None:
+    path = tmp_path / "k.sock"
+    async with serving(keeper, path, Peers(by_user={US: EVERYTHING}), deadline=0.3):
+        silent = [await asyncio.open_unix_connection(path) for _ in range(80)]
+        assert (await client(path, US).status()).epoch == keeper.epoch.number
+        for _, writer in silent:
+            writer.close()
+
+
+async def test_many_at_once_are_each_released_once(keeper: KeeperFixture, door: Path) -> None:
+    """Two requests for what is released once cannot both be the first."""
+    key = keeper.seal(SSH_KEY)
+    async with client(door, US).lease(terms()) as lease:
+        results = await asyncio.gather(*(lease.open(key) for _ in range(20)), return_exceptions=True)
+    assert len([r for r in results if isinstance(r, Refused)]) == 19
+    assert len([e for e in keeper.ledger.entries() if isinstance(e.fact, Released)]) == 1
+
+
+async def test_a_socket_of_somebody_else_is_not_spoken_to(door: Path) -> None:
+    with pytest.raises(PermanentError, match="not the keeper's"):
+        await client(door, US + 1).status()
+
+
+async def test_a_keeper_that_is_not_there_is_away(tmp_path: Path) -> None:
+    with pytest.raises(KeeperAway):
+        await client(tmp_path / "none", US).status()
+
+
+@pytest.mark.parametrize("answer", [b"", b"\0\0\0\x02{}", b"\xff\xff\xff\xff", b"\0\0\0\x09abc"])
+async def test_a_keeper_that_answers_nonsense_is_away(tmp_path: Path, answer: bytes) -> None:
+    async def nonsense(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(answer)
+        writer.close()
+
+    path = tmp_path / "s"
+    async with await asyncio.start_unix_server(nonsense, path):
+        with pytest.raises(KeeperAway):
+            await client(path, US).status()
+
+
+async def test_a_value_exchanged_on_the_way_is_not_taken(keeper: KeeperFixture, tmp_path: Path) -> None:
+    """A relay answers with the release of another request."""
+    first, second = tmp_path / "real", tmp_path / "relay"
+    token, config = keeper.seal(TOKEN), keeper.seal(CONFIG)
+    kept: list[bytes] = []
+
+    async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        sent = await protocol.read_frame(reader, protocol.LONGEST_REQUEST)
+        answer = await send(first, frame(sent))
+        if isinstance(protocol.decode_reply(answer[4:]), protocol.Handed):
+            kept.append(answer)
+            answer = kept[0]
+        writer.write(answer)
+        writer.close()
+
+    async with (
+        serving(keeper, first, Peers(by_user={US: EVERYTHING})),
+        await asyncio.start_unix_server(relay, second),
+        client(second, US).lease(terms()) as lease,
+    ):
+        assert (await lease.open(token, step="test:unit")).reveal() == b"value"
+        for other in (token, config):
+            with pytest.raises(KeeperAway):
+                await lease.open(other, step="test:unit")
+
+
+async def test_leaving_the_lease_does_not_hide_why(door: Path) -> None:
+    with pytest.raises(ZeroDivisionError):
+        async with client(door, US).lease(terms()):
+            raise ZeroDivisionError
+
+
+def test_a_socket_left_by_a_crash_is_replaced_and_a_living_one_is_not(tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    bind_local(path).close()
+    with bind_local(path) as living:
+        living.listen()
+        with pytest.raises(PermanentError, match="already"):
+            bind_local(path)
+    path.unlink()
+    path.write_text("a file of somebody's")
+    with pytest.raises(PermanentError, match="cannot be made"):
+        bind_local(path)
+    assert path.read_text() == "a file of somebody's"
+
+
+@asynccontextmanager
+async def over_tls(keeper: KeeperFixture, authority: Authority, known: str) -> AsyncIterator[int]:
+    certificate, key, _ = authority.issue("keeper")
+    network = socket.create_server(("127.0.0.1", 0))
+    local = bind_local(keeper.directory / "local.sock")
+    listening = Listening(local, network, server_tls(certificate, key, authority.certificate))
+    peers = Peers(by_certificate={known: EVERYTHING})
+    async with Server(keeper.desk, peers, keeper.log.append, deadline=5.0).serving(listening):
+        yield network.getsockname()[1]
+
+
+def remote(port: int, authority: Authority, certificate: Path, key: Path) -> KeeperClient:
+    return KeeperClient(RemoteDoor("127.0.0.1", port, client_tls(certificate, key, authority.certificate)))
+
+
+async def test_over_tls_a_peer_is_its_certificate(keeper: KeeperFixture, tmp_path: Path) -> None:
+    authority = Authority(tmp_path / "tls")
+    certificate, key, known = authority.issue("worker")
+    other_certificate, other_key, _ = authority.issue("other")
+    token = keeper.seal(TOKEN, b"t0ken")
+    async with over_tls(keeper, authority, known) as port:
+        async with remote(port, authority, certificate, key).lease(terms()) as lease:
+            assert (await lease.open(token, step="test:unit")).reveal() == b"t0ken"
+        with pytest.raises(KeeperAway):
+            await remote(port, authority, other_certificate, other_key).status()
+
+
+async def test_over_tls_strangers_and_plaintext_get_nothing(keeper: KeeperFixture, tmp_path: Path) -> None:
+    authority, foreign = Authority(tmp_path / "tls"), Authority(tmp_path / "foreign")
+    _, _, known = authority.issue("worker")
+    certificate, key, _ = foreign.issue("worker")
+    async with over_tls(keeper, authority, known) as port:
+        with pytest.raises(KeeperAway):
+            await remote(port, authority, certificate, key).status()
+        bare = ssl.create_default_context(cafile=str(authority.certificate))
+        with pytest.raises(KeeperAway):
+            await KeeperClient(RemoteDoor("127.0.0.1", port, bare)).status()
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(frame(protocol.encode_request(protocol.AskStatus())))
+        assert b"achieved" not in await asyncio.wait_for(reader.read(), 10)
+        writer.close()
+
+
+async def test_a_keeper_with_another_certificate_is_not_spoken_to(
+    keeper: KeeperFixture, tmp_path: Path
+) -> None:
+    authority, foreign = Authority(tmp_path / "tls"), Authority(tmp_path / "foreign")
+    certificate, key, known = authority.issue("worker")
+    async with over_tls(keeper, authority, known) as port:
+        with pytest.raises(KeeperAway):
+            await remote(port, foreign, certificate, key).status()
+
+
+def test_who_has_no_roles_is_no_worker() -> None:
+    assert Peers(by_user={1: Peer("a", frozenset())}).workers() == frozenset()
