@@ -92,8 +92,10 @@ class Way:
 
     async def _from_remote(self, source: RemoteSource, project: Project) -> tuple[BuildRecord, Verdict]:
         needs = self._first_guess()
+        key_uses: list[tuple[float, float | None]] = []
         for _ in range(MOST_MACHINES):
             record = self._begin(needs, None, project)
+            record.earlier_key_uses = list(key_uses)
             async with self._machine(needs, record) as machine:
                 done = await self._fetch(machine, needs, record, project=project)
                 # Read anew in each machine: a branch may have moved on since the last one.
@@ -104,6 +106,8 @@ class Way:
                     said = await self._steps(machine, plan, done, record, _branch(source))
             if said is not None:
                 return record, after_steps(said, record)
+            if record.key_opened_at is not None:
+                key_uses.append((record.key_opened_at, record.key_removed_at))
             self._emit(Notice(f"{PLAN_FILE} asks for another machine: {_difference(needs, wanted)}"))
             needs = wanted
         raise TemporaryError(

@@ -48,6 +48,8 @@ def _key(told: Part) -> Iterator[tuple[str, str]]:
         yield "key", "none was opened"
     else:
         yield "key", f"{key['fingerprint']} version {key['version']}"
+        for earlier in key["earlier"]:
+            yield "earlier", f"{earlier['openedAt']} to {earlier['removedAt'] or 'NOT SEEN'}"
         yield "opened", f"{key['openedAt']}  {_after(start, key['openedAt'])}"
         yield "removed", f"{key['removedAt'] or 'NOT SEEN'}  {_after(start, key['removedAt'])}"
     first = told["firstCommandAt"]

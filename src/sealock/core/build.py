@@ -64,6 +64,8 @@ class BuildRecord:
     key_version: int | None = None
     key_opened_at: float | None = None
     key_removed_at: float | None = None
+    # When it was opened and removed for machines that did not fit and ran no command.
+    earlier_key_uses: list[tuple[float, float | None]] = field(default_factory=list)
     first_command_at: float | None = None
     commands: list[CommandResult] = field(default_factory=list)
     outcome: Outcome | None = None

@@ -135,6 +135,9 @@ def key_was_gone(it: Statements) -> Decision:
         return Denied("the key was removed, but nobody knows when it was opened")
     if ready is None or opened < ready:
         return Denied("the key was opened before a machine was ready for it")
+    for earlier in told.key.earlier:
+        if not (in_time := _removed_in_time(earlier.opened_at, earlier.removed_at, opened)):
+            return in_time
     return _removed_in_time(opened, told.key.removed_at, told.first_command_at)
 
 
@@ -209,7 +212,7 @@ def _removed_in_time(opened: str, removed: str | None, first_command: str | None
     if removed < opened:
         return Denied("the key was removed before it was opened")
     if first_command is not None and first_command < removed:
-        return Denied("a command ran before the key was removed")
+        return Denied("a command ran, or the key was opened again, before the key was removed")
     return Allowed()
 
 

@@ -148,13 +148,20 @@ class ProvenanceStatement(Part):
     predicate: Provenance
 
 
+class KeyPeriod(Part):
+    opened_at: Time
+    removed_at: Time | None
+
+
 class KeyUse(Part):
-    """The project's key: which one, and when it was opened and removed."""
+    """The project's key: which one, and when it was opened and removed. earlier: the same for machines
+    of this build that turned out not to fit and ran no command."""
 
     fingerprint: Text | None
     version: Count | None
     opened_at: Time | None
     removed_at: Time | None
+    earlier: tuple[KeyPeriod, ...]
 
 
 class StateEntered(Part):

@@ -24,6 +24,7 @@ from sealock.ledger.predicates import (
     CommandRun,
     ExternalParameters,
     GitCommit,
+    KeyPeriod,
     KeyUse,
     LimitSet,
     MachineLife,
@@ -143,6 +144,10 @@ def _key_use(record: BuildRecord) -> KeyUse | None:
         version=record.key_version,
         opened_at=_maybe_time(record.key_opened_at),
         removed_at=_maybe_time(record.key_removed_at),
+        earlier=tuple(
+            KeyPeriod(opened_at=rfc3339(opened), removed_at=_maybe_time(removed))
+            for opened, removed in record.earlier_key_uses
+        ),
     )
 
 

@@ -74,6 +74,9 @@ KEPT: dict[str, Change] = {
     "the key was removed in the millisecond of the first command": lambda it: it.__dict__.update(
         first_command_at=it.key_removed_at
     ),
+    "an earlier machine did not fit": lambda it: setattr(
+        it, "earlier_key_uses", [((it.key_opened_at or 0) - 2, (it.key_opened_at or 0) - 1)]
+    ),
     "the build failed": lambda it: it.__dict__.update(outcome=Outcome.RED),
     "the commit was never known": lambda it: it.__dict__.update(commit=None, ref=None),
     "neither commit nor plan were known": lambda it: it.__dict__.update(commit=None, plan_digest=""),
@@ -83,7 +86,7 @@ BROKEN: dict[str, tuple[str, str, Change]] = {
     "key not seen removed": ("P3", "nobody saw it removed", lambda it: setattr(it, "key_removed_at", None)),
     "key removed after the first command": (
         "P3",
-        "a command ran before the key was removed",
+        "before the key was removed",
         lambda it: setattr(it, "key_removed_at", (it.first_command_at or 0) + 0.001),
     ),
     "key removed before it was opened": (
@@ -95,6 +98,18 @@ BROKEN: dict[str, tuple[str, str, Change]] = {
         "P3",
         "before a machine was ready",
         _ready_late,
+    ),
+    "key of an earlier machine not seen removed": (
+        "P3",
+        "nobody saw it removed",
+        lambda it: setattr(it, "earlier_key_uses", [((it.key_opened_at or 0) - 2, None)]),
+    ),
+    "key of an earlier machine removed after it was opened again": (
+        "P3",
+        "before the key was removed",
+        lambda it: setattr(
+            it, "earlier_key_uses", [((it.key_opened_at or 0) - 2, (it.key_opened_at or 0) + 0.001)]
+        ),
     ),
     "key opened nobody knows when": (
         "P3",

@@ -53,6 +53,7 @@ def test_the_receipt_has_every_measurement(record: BuildRecord) -> None:
         "version": 1,
         "openedAt": "2025-10-09T08:53:20.113Z",
         "removedAt": "2025-10-09T08:53:21.204Z",
+        "earlier": [],
     }
     machine = predicate["machine"]
     assert [state["state"] for state in machine["states"]] == ["starting", "ready", "busy", "ending", "gone"]
