@@ -91,8 +91,9 @@ def test_another_owners_key_set_under_our_name(ours: Installation) -> None:
     ours.sets.public_key(PRINTER)
     text = (ours.files.directory / "team.printer.json").read_text()
     (ours.files.directory / "team.parser.json").write_text(text.replace("printer", "parser"))
-    with pytest.raises(DoesNotOpen):
-        ours.sets.open(sealed)
+    for each in (sealed, sealed_for(ours)):  # the second is sealed to what the attacker put there
+        with pytest.raises(DoesNotOpen):
+            ours.sets.open(each)
 
 
 def test_integrity_of_the_wrapped_seed(ours: Installation, alter: Alter) -> None:
@@ -133,10 +134,11 @@ def test_a_version_that_was_renumbered_opens_nothing(ours: Installation, alter: 
 def test_an_exchanged_public_half_is_found_out(ours: Installation, alter: Alter) -> None:
     """Somebody who can write the record would otherwise have new secrets sealed to a key of theirs."""
     _, theirs = new_pair()
-    sealed_for(ours)
+    before = sealed_for(ours)
     alter(lambda version: version.update(public=b64encode(theirs).decode()))
-    with pytest.raises(DoesNotOpen):
-        ours.sets.open(sealed_for(ours))
+    for sealed in (before, sealed_for(ours)):
+        with pytest.raises(DoesNotOpen):
+            ours.sets.open(sealed)
 
 
 def test_a_value_sealed_to_a_version_there_never_was(ours: Installation) -> None:

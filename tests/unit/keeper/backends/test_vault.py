@@ -166,6 +166,14 @@ def test_a_version_that_is_forbidden_is_called_that(running: RunningVault, backe
     assert "that version of the key" in refusal(backend, wrapped).brief
 
 
+def test_a_record_that_lies_about_its_version_does_not_open(backend: VaultBackend) -> None:
+    """Rotation would believe it, and destroy the version it needs."""
+    wrapped = backend.wrap(Secret(VALUE), b"a")
+    backend.begin_rotation(backend.current())
+    with pytest.raises(DoesNotOpen):
+        backend.unwrap(replace(wrapped, key=backend.current()), b"a")
+
+
 def test_rotation_leaves_no_older_version_in_vault(running: RunningVault, backend: VaultBackend) -> None:
     backend.end_rotation(backend.begin_rotation(backend.current()))
     assert list(running.vault.keys["sealock"].versions) == [2]
