@@ -49,10 +49,12 @@ def test_progress_is_told_in_steps_of_five_percent() -> None:
         watch("Unpacking git (1:2.39) ...")
         watch("Setting up git (1:2.39) ...")
         watch("something else")
+    watch("sealock: installed git 1:2.39")
     watch("sealock: command 0001")
     assert lines[0] == "installing packages, 5 %"
     assert lines[-2:] == ["installing packages, 100 %", "running command 0001 of the recipe"]
     assert len(lines) == 21
+    assert watch.installed == {("git", "1:2.39")}
 
 
 def test_a_failed_program_tells_its_last_lines() -> None:

@@ -7,6 +7,7 @@ already costs nothing. Not to be used by two at once: the store holds its lock a
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -61,7 +62,7 @@ class Builder:
     def resolve(self, wanted: Wanted, progress: Progress) -> Resolution:
         """Every package with its version and hash, newly looked up. TemporaryError if the archive
         cannot be reached, PermanentError if it has no such package."""
-        command.require(PROGRAMS)
+        command.require(PROGRAMS if os.geteuid() == 0 else {**PROGRAMS, "newuidmap": "uidmap"})
         recipe = wanted.recipe
         apt = self._apt(recipe)
         progress(f"fetching the package lists of {recipe.suite}")

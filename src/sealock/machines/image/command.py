@@ -22,6 +22,9 @@ _KEPT = frozenset(
     {"home", "http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "all_proxy", "ssl_cert_file"}
 )
 
+# Root is root; another user is root in a user namespace of its own, over a range of further users.
+_ROOT_OF_OWN = {False: (), True: ("--map-root-user", "--map-auto")}
+
 OnLine = Callable[[str], None]
 
 
@@ -34,8 +37,9 @@ def run(
     contain: bool = False,
 ) -> str:
     """Run to the end and return standard output and error together. `on_line` sees each line as it
-    comes. contain: its children die with it. PermanentError, with the last lines, says that `what`
-    failed; a KeyboardInterrupt or other error on our side ends the program first."""
+    comes. contain: as root, or what passes for root here, and its children die with it. PermanentError,
+    with the last lines, says that `what` failed; a KeyboardInterrupt or other error on our side ends
+    the program first."""
     lines: list[str] = []
     with _start(argv, env, contain) as process:
         try:
@@ -110,8 +114,16 @@ def _start(argv: Sequence[str], env: Mapping[str, str] | None, contain: bool) ->
 
 def _leash(contain: bool) -> list[str]:
     leash = ["setpriv", "--pdeathsig", "KILL", "--"]
-    if contain and os.geteuid() == 0:
-        leash += ["unshare", "--mount", "--pid", "--fork", "--kill-child=KILL", "--mount-proc", "--"]
+    if contain:
+        leash += [
+            "unshare",
+            *_ROOT_OF_OWN[os.geteuid() != 0],
+            "--mount",
+            "--pid",
+            "--fork",
+            "--kill-child=KILL",
+        ]
+        leash += ["--mount-proc", "--"]
     return leash
 
 

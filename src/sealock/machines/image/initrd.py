@@ -1,7 +1,7 @@
 """The initrd: a static busybox, the modules in loading order, and our own `init`.
 
-It is not compressed: it is a few megabytes, and unpacking them in an emulated processor takes longer
-than handing them over.
+It is not compressed: a boot takes the processor the same time with gzip, with zstd and without, and what
+no compressor has touched does not depend on a compressor's version.
 """
 
 from __future__ import annotations

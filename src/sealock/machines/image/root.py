@@ -7,7 +7,6 @@ recipe's and the operator's files go in as one archive that is unpacked inside t
 from __future__ import annotations
 
 import io
-import os
 import shutil
 import sys
 import tarfile
@@ -38,6 +37,7 @@ MANDATORY = (
 """Packages of every image, whatever its recipe says: machines are driven by them."""
 
 _HOOKS = Path(__file__).resolve().parent / "hooks"
+_PACK = Path(__file__).resolve().parent / "pack.py"
 _GUEST_PLACE = "/usr/lib/sealock"
 
 # Kept in the guest: packages installed there later are lighter and quicker too.
@@ -80,19 +80,17 @@ def build(inputs: RootInputs, work: Path, out: Path, progress: Progress) -> None
         env=_env(inputs, stage),
         contain=True,
     )
-    _compare(inputs, stage)
+    _compare(inputs, watch.installed)
     progress("packing the root")
-    command.run(
-        [*_as_owner(), sys.executable, "-m", "sealock.machines.image.pack", str(tree), str(out), str(since)],
-        "packing the root",
-    )
+    # The program imports the standard library alone; -I keeps whatever lies around it out.
+    packing = [sys.executable, "-I", str(_PACK), str(tree), str(out), str(since)]
+    command.run(packing, "packing the root", contain=True)
 
 
 def clear(directory: Path) -> None:
     """Remove a directory that something was or is being built in."""
-    command.run(
-        [*_as_owner(), "rm", "-rf", "--one-file-system", "--", str(directory)], "clearing the build directory"
-    )
+    removing = ["rm", "-rf", "--one-file-system", "--", str(directory)]
+    command.run(removing, "clearing the build directory", contain=True)
 
 
 def files(inputs: RootInputs) -> dict[str, tuple[bytes, int]]:
@@ -146,10 +144,10 @@ def _mmdebstrap(inputs: RootInputs, stage: Path, tree: Path) -> list[str]:
         "mmdebstrap",
         "--verbose",
         "--variant=minbase",
-        f"--mode={'root' if os.geteuid() == 0 else 'unshare'}",
+        "--mode=root",
         f"--architectures={ARCHITECTURE}",
         "--format=directory",
-        "--skip=update,check/signed-by,essential/unlink",
+        "--skip=update,check/signed-by,essential/unlink,chroot/mount/sys",
         f"--include={wanted}",
         f"--dpkgopt={stage / 'dpkg.cfg'}",
         f"--setup-hook={stage / 'setup'}",
@@ -165,18 +163,10 @@ def _env(inputs: RootInputs, stage: Path) -> dict[str, str]:
         "SEALOCK_STAGE": str(stage),
         "SEALOCK_APT": str(inputs.apt),
         "SEALOCK_USER": inputs.recipe.user,
-        "TMPDIR": str(stage),
     }
 
 
-def _as_owner() -> list[str]:
-    """An ordinary user's tree belongs to the users that its name space maps."""
-    return [] if os.geteuid() == 0 else ["unshare", "--map-root-user", "--map-auto", "--"]
-
-
-def _compare(inputs: RootInputs, stage: Path) -> None:
-    listed = (stage / "installed").read_text("utf-8").split("\n")
-    installed = {tuple(line.split()[:2]) for line in listed if line}
+def _compare(inputs: RootInputs, installed: set[tuple[str, str]]) -> None:
     resolved = {(package.name, package.version) for package in inputs.packages}
     absent = sorted(name for name, _ in resolved - installed)
     extra = sorted(name for name, _ in installed - resolved)
@@ -189,20 +179,28 @@ def _compare(inputs: RootInputs, stage: Path) -> None:
 
 
 class Watch:
-    """Turns what dpkg prints into a percentage."""
+    """Reads along while a root is built: makes a percentage of what dpkg prints, and keeps what our own
+    hook tells. installed: name and version of each package in the root, once it is built."""
 
     def __init__(self, progress: Progress, packages: int) -> None:
+        self.installed: set[tuple[str, str]] = set()
         self._progress = progress
         self._steps = packages * 2
         self._seen = 0
         self._told = 0
 
     def __call__(self, line: str) -> None:
-        if line.startswith("sealock: "):
-            self._progress("running " + line.removeprefix("sealock: ") + " of the recipe")
-        if line.startswith(("Unpacking ", "Setting up ")):
-            self._seen += 1
-            percent = min(100, 100 * self._seen // self._steps)
-            if percent >= self._told + 5:
-                self._told = percent
-                self._progress(f"installing packages, {percent} %")
+        match line.split():
+            case ["sealock:", "installed", name, version]:
+                self.installed.add((name, version))
+            case ["sealock:", "command", number]:
+                self._progress(f"running command {number} of the recipe")
+            case ["Unpacking", *_] | ["Setting", "up", *_]:
+                self._count()
+
+    def _count(self) -> None:
+        self._seen += 1
+        percent = min(100, 100 * self._seen // self._steps)
+        if percent >= self._told + 5:
+            self._told = percent
+            self._progress(f"installing packages, {percent} %")
