@@ -1,0 +1,72 @@
+"""What the keeper adds to a build: a lease, the key of the fetch, three secrets of steps, the lease's end.
+
+Asked of a keeper process of its own over its socket, each release flushed to the disk before it comes back.
+Beside it: how fast sealing and opening are without a keeper between.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from bench.rows import Row, row
+from sealock.core.sealed import Kind, Sealed
+from sealock.core.secret import Secret
+from sealock.keeper.client import KeeperClient
+from sealock.keeper.keysets import KeySets
+from sealock.keeper.sealing import seal
+from tests.support.keeper import SSH_KEY, TOKEN, name_of, terms
+from tests.support.keeper_process import key_sets_of, running_keeper, seal_for
+
+BUILDS = 40
+ROUNDS = 5
+CALLS = 200
+SECRETS = (TOKEN, name_of(Kind.VARIABLE, "PASSWORD"), name_of(Kind.FILE, "config"))
+
+
+def measure(_: list[Row]) -> list[Row]:
+    """The rows of this part."""
+    with tempfile.TemporaryDirectory() as place, running_keeper(Path(place)) as keeper:
+        directory = Path(place)
+        key = seal_for(directory, SSH_KEY, os.urandom(400))
+        secrets = [seal_for(directory, name, os.urandom(40)) for name in SECRETS]
+        # The first build pays for what is imported late; it is not one of those measured.
+        added = [asyncio.run(_build(keeper.client(), f"b{n}", key, secrets)) for n in range(BUILDS + 1)][1:]
+        sets = key_sets_of(directory)
+        return [
+            row("keeper_added_per_build", "ms", added),
+            row("seal", "per second", _rates(lambda: _seal(sets))),
+            row("open", "per second", _rates(lambda: _open(sets, key))),
+        ]
+
+
+async def _build(client: KeeperClient, build: str, key: Sealed, secrets: list[Sealed]) -> float:
+    """Milliseconds."""
+    began = time.perf_counter()
+    async with client.lease(terms(build, secrets=SECRETS)) as lease:
+        (await lease.open(key)).forget()
+        for sealed in secrets:
+            (await lease.open(sealed, step="test:unit")).forget()
+    return (time.perf_counter() - began) * 1000
+
+
+def _seal(sets: KeySets) -> None:
+    seal(TOKEN, Secret(b"x" * 40), sets.public_key(TOKEN.owner))
+
+
+def _open(sets: KeySets, sealed: Sealed) -> None:
+    sets.open(sealed).forget()
+
+
+def _rates(call: Callable[[], None]) -> list[float]:
+    found = []
+    for _ in range(ROUNDS):
+        began = time.perf_counter()
+        for _ in range(CALLS):
+            call()
+        found.append(CALLS / (time.perf_counter() - began))
+    return found
