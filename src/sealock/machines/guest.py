@@ -119,6 +119,10 @@ class Guest:
 
     async def boot(self) -> None:
         """Wait until a guest that was started from nothing waits for its identity."""
+        await self._hear()
+
+    async def _hear(self) -> None:
+        """Wait for a word from the guest's start script: `ready` or `seeded`."""
         assert self._port is not None
         if not await self._unless_it_ends(asyncio.get_running_loop().sock_recv(self._port, 64)):
             raise TemporaryError("the machine did not get to its start", details=self._last_words())
@@ -151,6 +155,9 @@ class Guest:
         assert self._network is not None
         sending = asyncio.get_running_loop().sock_sendall(self._port, self.identity.message())
         await self._unless_it_ends(sending)
+        # No packet may come before it is seeded: at the first one its kernel makes secrets, which would
+        # be the same in every clone of the template.
+        await self._hear()
         self.connection = await self._unless_it_ends(self._connect(self._network))
         await self._network.up()
         self._watching = asyncio.create_task(self._watch())
