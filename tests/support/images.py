@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from sealock.core.errors import UsageError
 from sealock.core.image import Image
 from sealock.machines.image.store import ImageStore
+
+KEPT_SECONDS = 3 * 86400
 
 
 def cache_directory() -> Path:
@@ -29,8 +34,14 @@ def tell(line: str) -> None:
 
 @pytest.fixture(scope="session")
 def image_store() -> ImageStore:
-    """The images that tests boot."""
-    return ImageStore(cache_directory() / "images")
+    """The images that tests boot. Each change of a guest script makes others: after three
+    days they are removed."""
+    store = ImageStore(cache_directory() / "images")
+    for image in store.all():
+        if image.built_at < time.time() - KEPT_SECONDS:
+            with suppress(UsageError):  # in use
+                store.remove(image.digest)
+    return store
 
 
 @pytest.fixture(scope="session")
