@@ -49,8 +49,8 @@ async def _build(client: KeeperClient, build: str, key: Sealed, secrets: list[Se
     began = time.perf_counter()
     async with client.lease(terms(build, secrets=SECRETS)) as lease:
         (await lease.open(key)).forget()
-        for sealed in secrets:
-            (await lease.open(sealed, step="test:unit")).forget()
+        for value in await lease.open_all(secrets, step="test:unit"):
+            value.forget()
     return (time.perf_counter() - began) * 1000
 
 

@@ -30,7 +30,7 @@ TIMES = 50
 class Received:
     """What came back to those who asked. leases: to be used again after the keeper is back."""
 
-    handed: list[protocol.Handed] = field(default_factory=list)
+    handed: list[protocol.HandedValue] = field(default_factory=list)
     fetched: list[str] = field(default_factory=list)
     leases: list[str] = field(default_factory=list)
 
@@ -42,9 +42,9 @@ async def _one_build(keeper: RunningKeeper, build: str, key: Sealed, token: Seal
     got.leases.append(issued.lease)
     for sealed, step in ((key, ""), (token, "test:unit"), (token, "deploy:live")):
         nonce = os.urandom(16)
-        reply = await client.ask(protocol.Open(sealed=sealed, step=step, lease=issued.lease, nonce=nonce))
+        reply = await client.ask(protocol.Open(sealed=(sealed,), step=step, lease=issued.lease, nonce=nonce))
         assert isinstance(reply, protocol.Handed)
-        got.handed.append(reply)
+        got.handed += reply.values
         if sealed is key:
             got.fetched.append(issued.lease)
 
@@ -58,7 +58,7 @@ async def _builds(keeper: RunningKeeper, name: str, key: Sealed, token: Sealed, 
 async def _fetch_again(keeper: RunningKeeper, lease: str, key: Sealed) -> bool:
     """Whether the key was handed out for that lease, now that the keeper is back."""
     try:
-        await keeper.client().ask(protocol.Open(sealed=key, lease=lease, nonce=os.urandom(16)))
+        await keeper.client().ask(protocol.Open(sealed=(key,), lease=lease, nonce=os.urandom(16)))
     except Refused:
         return False
     return True
@@ -84,7 +84,7 @@ async def test_killed_at_random_points_it_hands_out_nothing_unwritten_and_nothin
     seed = random.randrange(2**32)
     chance = random.Random(seed)
     things: tuple[Sealed, Sealed] | None = None
-    received: list[protocol.Handed] = []
+    received: list[protocol.HandedValue] = []
     again: list[str] = []
     for round_ in range(TIMES):
         keeper = RunningKeeper(tmp_path)

@@ -142,7 +142,7 @@ class KeeperFixture:
         return reply.lease
 
     def open(self, lease: str, sealed: Sealed, step: str = "", peer: Peer = EVERYTHING) -> protocol.Reply:
-        request = protocol.Open(sealed=sealed, step=step, lease=lease, nonce=bytes(16))
+        request = protocol.Open(sealed=(sealed,), step=step, lease=lease, nonce=bytes(16))
         return self.desk.answer(peer, request)
 
 

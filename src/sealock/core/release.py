@@ -7,7 +7,7 @@ value, so that an account may be shown all that concern it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -105,9 +105,9 @@ class Ledger(Protocol):
         """The latest entry, None while there is none."""
         ...
 
-    def append(self, fact: Fact, at: float) -> Entry:
-        """Write a fact so that it survives a power cut, then return. PermanentError if that cannot be
-        promised; then nothing may follow from it."""
+    def append(self, facts: Sequence[Fact], at: float) -> list[Entry]:
+        """Write facts so that they survive a power cut, then return. PermanentError if that cannot be
+        promised; then nothing may follow from any of them."""
         ...
 
     def entries(self) -> Iterator[Entry]:

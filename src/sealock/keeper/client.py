@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,13 +19,16 @@ from sealock.core.errors import PermanentError
 from sealock.core.keeper import KeeperStatus
 from sealock.core.lease import HeldLease, KeeperAway, Refused, Terms
 from sealock.core.release import Entry
-from sealock.core.sealed import DoesNotOpen, Owner, PublicKey, RetiredKey, Sealed
+from sealock.core.sealed import LONGEST_VALUE, DoesNotOpen, Owner, PublicKey, RetiredKey, Sealed
 from sealock.core.secret import Secret
 from sealock.keeper import protocol
 from sealock.keeper.opening import open_with
 from sealock.keeper.sealing import new_pair
 from sealock.keeper.server import credentials
 from sealock.keeper.statements import NotSigned, told_lease
+
+MOST = 64
+"""Values asked for in one request."""
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -158,18 +161,38 @@ class _Held:
             raise KeeperAway("it answered something else than a lease") from error
 
     async def open(self, sealed: Sealed, *, step: str = "") -> Secret:
-        nonce = os.urandom(protocol.NONCE_LENGTH)
-        request = protocol.Open(sealed=sealed, step=step, lease=self._lease, nonce=nonce)
-        handed = await self._client.ask(request)
-        if not isinstance(handed, protocol.Handed):
-            raise KeeperAway("it answered something else than a value")
-        return take_out(handed, sealed, nonce, self._private)
+        return (await self.open_all([sealed], step=step))[0]
+
+    async def open_all(self, sealed: Sequence[Sealed], *, step: str = "") -> list[Secret]:
+        found: list[Secret] = []
+        for some in in_requests(sealed):
+            nonce = os.urandom(protocol.NONCE_LENGTH)
+            request = protocol.Open(sealed=tuple(some), step=step, lease=self._lease, nonce=nonce)
+            found += take_out(await self._client.ask(request), some, nonce, self._private)
+        return found
 
 
-def take_out(handed: protocol.Handed, asked: Sealed, nonce: bytes, private: Secret) -> Secret:
-    """The value of a reply, if it is the answer to this very request. KeeperAway."""
+def in_requests(sealed: Sequence[Sealed]) -> Iterator[list[Sealed]]:
+    """As many at a time as one request may hold."""
+    some: list[Sealed] = []
+    for each in sealed:
+        if some and (sum(len(s.data) for s in some) + len(each.data) > LONGEST_VALUE or len(some) == MOST):
+            yield some
+            some = []
+        some.append(each)
+    if some:
+        yield some
+
+
+def take_out(reply: protocol.Reply, asked: Sequence[Sealed], nonce: bytes, private: Secret) -> list[Secret]:
+    """The values of a reply, if it is the answer to this very request. KeeperAway."""
+    if not isinstance(reply, protocol.Handed) or len(reply.values) != len(asked):
+        raise KeeperAway("it answered something else than what was asked for")
     try:
-        return open_with(private, protocol.binding(nonce, asked.name), handed.sealed)
+        return [
+            open_with(private, protocol.binding(nonce, wanted.name), value.sealed)
+            for wanted, value in zip(asked, reply.values, strict=True)
+        ]
     except DoesNotOpen as error:
         raise KeeperAway("what it handed out is not what was asked for") from error
 

@@ -9,8 +9,8 @@ requests; what depends on the ledger is done one at a time.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from threading import Lock
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -26,22 +26,24 @@ from sealock.core.release import (
     GrantRevoked,
     LeaseEnded,
     Ledger,
-    Released,
 )
 from sealock.core.scope import disclose
-from sealock.core.sealed import PublicKeys, RetiredKey, Unsealer
+from sealock.core.sealed import PublicKeys, RetiredKey, Sealed, Unsealer
 from sealock.core.secret import Secret
 from sealock.keeper import protocol
 from sealock.keeper.admission import Proposal, may, may_end, may_lease
 from sealock.keeper.authorities import Authorities
 from sealock.keeper.conditions import Case
 from sealock.keeper.epoch import Epoch
-from sealock.keeper.facts import issued, key_of, released
+from sealock.keeper.facts import issued, key_of, listed, released
 from sealock.keeper.history import History
 from sealock.keeper.peers import Peer, PeerRole
 from sealock.keeper.rules import SCOPED, may_leave, may_open
 from sealock.keeper.sealing import seal_to
 from sealock.keeper.statements import NotSigned, read_grant, read_lease, read_session, sign
+
+MOST_NAMED = 10
+"""Things of one request that the log names."""
 
 Log = Callable[[str], None]
 """Takes one line. No value ever opened is in it."""
@@ -139,26 +141,41 @@ class Desk:
                 secrets.token_hex(16), terms, request.key, parts.epoch.number, now, now + terms.lifetime
             )
             signed = protocol.Issued(lease=sign(lease, parts.key))
-            self._write(issued(lease, peer.name), now)
+            self._write([issued(lease, peer.name)], now)
         return signed
 
     def _open(self, peer: Peer, request: protocol.Open) -> protocol.Handed:
         asked = self._asked(peer, request)
-        case = self._current(asked)
-        _must(may_open(case))
-        sealed = self._reseal(case, request)
+        self._allowed(asked)
+        resealed = [
+            self._reseal(case, sealed, request.nonce)
+            for case, sealed in zip(asked, request.sealed, strict=True)
+        ]
         with self._turn:
-            case = self._current(asked)
-            _must(may_open(case))
-            entry = self._write(released(case), case.now)
-        return protocol.Handed(sealed=sealed, entry=entry.sequence, digest=entry.digest)
+            cases = self._allowed(asked)
+            entries = self._write([released(case) for case in cases], cases[0].now)
+        return protocol.Handed(
+            values=tuple(
+                protocol.HandedValue(sealed=sealed, entry=entry.sequence, digest=entry.digest)
+                for sealed, entry in zip(resealed, entries, strict=True)
+            )
+        )
 
-    def _asked(self, peer: Peer, request: protocol.Open) -> Case:
-        """The case without what changes: the time and what the ledger says. NotSigned."""
+    def _allowed(self, asked: Sequence[Case]) -> list[Case]:
+        """The cases as they are now, all of them allowed."""
+        cases = [self._current(case) for case in asked]
+        for case in cases:
+            _must(may_open(case))
+        return cases
+
+    def _asked(self, peer: Peer, request: protocol.Open) -> list[Case]:
+        """The cases without what changes: the time and what the ledger says. NotSigned."""
+        if len({sealed.name for sealed in request.sealed}) != len(request.sealed):
+            raise _No("one thing is asked for twice")
         known = self._parts.authorities
         lease, session, grant = request.lease, request.session, request.grant
-        return Case(
-            what=request.sealed.name,
+        shown = Case(
+            what=request.sealed[0].name,
             peer=peer,
             now=0.0,
             epoch=0,
@@ -168,27 +185,22 @@ class Desk:
             grant=None if grant is None else read_grant(grant, known.accounts),
             core_team=known.core_team,
         )
+        return [replace(shown, what=sealed.name) for sealed in request.sealed]
 
     def _current(self, case: Case) -> Case:
         history, epoch = self._history, self._parts.epoch
-        return Case(
-            what=case.what,
-            peer=case.peer,
+        return replace(
+            case,
             now=epoch.now(),
             epoch=epoch.number,
-            step=case.step,
-            lease=case.lease,
-            session=case.session,
-            grant=case.grant,
             attempt=history.attempt(case.lease.terms.build) if case.lease else None,
             revoked=case.grant is not None and history.is_revoked(case.grant.id),
-            core_team=case.core_team,
         )
 
-    def _reseal(self, case: Case, request: protocol.Open) -> bytes:
+    def _reseal(self, case: Case, sealed: Sealed, nonce: bytes) -> bytes:
         """Open, decide by the scope, seal to the asker's key. Nothing opened outlives this call."""
-        bound_to = protocol.binding(request.nonce, case.what)
-        with self._parts.unsealer.open(request.sealed) as opened:
+        bound_to = protocol.binding(nonce, case.what)
+        with self._parts.unsealer.open(sealed) as opened:
             if case.what.kind not in SCOPED:
                 _must(may_leave(case, None))
                 return seal_to(key_of(case), bound_to, opened)
@@ -207,14 +219,14 @@ class Desk:
             latest = self._history.attempt(lease.terms.build)
             if latest is not None and latest.lease == lease.id and not latest.ended:
                 fact = LeaseEnded(lease.terms.build, lease.terms.attempt, peer.name)
-                self._write(fact, self._parts.epoch.now())
+                self._write([fact], self._parts.epoch.now())
         return protocol.Done()
 
     def _revoke(self, peer: Peer, request: protocol.Revoke) -> protocol.Done:
         _must(may(peer, PeerRole.RELAY, PeerRole.OPERATOR))
         with self._turn:
             if not self._history.is_revoked(request.grant):
-                self._write(GrantRevoked(request.grant, peer.name), self._parts.epoch.now())
+                self._write([GrantRevoked(request.grant, peer.name)], self._parts.epoch.now())
         return protocol.Done()
 
     def _end_all(self, peer: Peer) -> protocol.Done:
@@ -237,27 +249,35 @@ class Desk:
     def _exposures(self, peer: Peer, request: protocol.AskExposures) -> protocol.Listed:
         _must(may(peer, PeerRole.RELAY, PeerRole.OPERATOR, PeerRole.SCHEDULER))
         entries = self._parts.ledger.entries()
-        return protocol.Listed(releases=tuple(_listed(entries, request.build)))
+        return protocol.Listed(releases=tuple(listed(entries, request.build)))
 
     def _public_key(self, peer: Peer, request: protocol.AskPublicKey) -> protocol.Public:
         """So that who seals need not be able to make key sets, which takes the key-encryption key."""
         _must(may(peer, PeerRole.RELAY, PeerRole.OPERATOR, PeerRole.SCHEDULER))
         return protocol.Public(key=self._parts.public_keys.public_key(request.owner))
 
-    def _write(self, fact: Fact, at: float) -> Entry:
+    def _write(self, facts: Sequence[Fact], at: float) -> list[Entry]:
         """Into the ledger; nothing follows from what is not there. Call it in turn."""
         try:
-            entry = self._parts.ledger.append(fact, at)
+            entries = self._parts.ledger.append(facts, at)
         except PermanentError as error:
             raise _LedgerFails(_told(error)) from error
-        self._history.note(entry)
-        return entry
+        for entry in entries:
+            self._history.note(entry)
+        return entries
 
     def _note(self, what: str, peer: Peer, request: protocol.Request, why: str) -> str:
         reference = secrets.token_hex(8)
-        told = request.sealed.name if isinstance(request, protocol.Open) else request.op
-        self._parts.log(f"{what} reference={reference} peer={peer.name} asked={str(told)!r} why={why!r}")
+        self._parts.log(
+            f"{what} reference={reference} peer={peer.name} asked={_named(request)!r} why={why!r}"
+        )
         return reference
+
+
+def _named(request: protocol.Request) -> str:
+    if isinstance(request, protocol.Open):
+        return ", ".join(str(sealed.name) for sealed in request.sealed[:MOST_NAMED])
+    return request.op
 
 
 def _must(decision: Decision) -> None:
@@ -274,15 +294,3 @@ def _told(error: Exception) -> str:
 def _try_key(key: bytes) -> None:
     """Some 32 bytes are no key one can seal to: better said now than when a build waits."""
     seal_to(key, b"trial", Secret(b"trial"))
-
-
-def _listed(entries: Iterable[Entry], build: str) -> Iterator[protocol.ListedRelease]:
-    for entry in entries:
-        if isinstance(entry.fact, Released) and entry.fact.build == build:
-            yield protocol.ListedRelease(
-                sequence=entry.sequence,
-                at=entry.at,
-                fact=entry.fact,
-                previous=entry.previous,
-                digest=entry.digest,
-            )

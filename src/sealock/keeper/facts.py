@@ -1,12 +1,14 @@
-"""What the keeper writes into the ledger about a lease it makes and a thing it releases."""
+"""What the keeper writes into the ledger, and what it tells of it again."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from hashlib import sha256
 
 from sealock.core.lease import Lease
-from sealock.core.release import LeaseIssued, Released
+from sealock.core.release import Entry, LeaseIssued, Released
 from sealock.keeper.conditions import Case
+from sealock.keeper.protocol import ListedRelease
 
 
 def fingerprint(key: bytes) -> str:
@@ -71,3 +73,16 @@ def _why(case: Case) -> tuple[str, str, str, int]:
     if case.session is None:
         raise ValueError("nobody to release to")
     return (case.grant.id if case.grant else case.session.id), case.session.person, "", 0
+
+
+def listed(entries: Iterable[Entry], build: str) -> Iterator[ListedRelease]:
+    """Those of `entries` by which that build was given something."""
+    for entry in entries:
+        if isinstance(entry.fact, Released) and entry.fact.build == build:
+            yield ListedRelease(
+                sequence=entry.sequence,
+                at=entry.at,
+                fact=entry.fact,
+                previous=entry.previous,
+                digest=entry.digest,
+            )

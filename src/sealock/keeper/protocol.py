@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, ValidationError
 
-from sealock.core.lease import Terms
+from sealock.core.lease import MOST_SECRETS, Terms
 from sealock.core.release import Released
 from sealock.core.sealed import Owner, PublicKey, Sealed, SealedName, canonical
 from sealock.keeper.statements import CONFIG, LONGEST_STATEMENT
@@ -51,10 +51,11 @@ class Issue(_Part):
 
 
 class Open(_Part):
-    """Open `sealed` for the key of the lease or the session. nonce: random, of this request."""
+    """Open all of `sealed`, each its own name, for the key of the lease or the session; or none of them.
+    nonce: random, of this request."""
 
     op: Literal["open"] = "open"
-    sealed: Sealed
+    sealed: Annotated[tuple[Sealed, ...], Field(min_length=1, max_length=MOST_SECRETS)]
     step: Annotated[str, Field(max_length=1024)] = ""
     lease: Statement | None = None
     session: Statement | None = None
@@ -112,13 +113,19 @@ class Issued(_Part):
     lease: Statement
 
 
-class Handed(_Part):
-    """The value, sealed to the asker's key with `binding`. entry: the ledger's that was written before."""
+class HandedValue(_Part):
+    """A value, sealed to the asker's key with `binding`. entry: the ledger's that was written before."""
 
-    reply: Literal["handed"] = "handed"
     sealed: bytes
     entry: int
     digest: str
+
+
+class Handed(_Part):
+    """In the order they were asked for."""
+
+    reply: Literal["handed"] = "handed"
+    values: tuple[HandedValue, ...]
 
 
 class Done(_Part):

@@ -11,7 +11,7 @@ from __future__ import annotations
 import fcntl
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -49,20 +49,21 @@ class ReleaseLedger:
         """The latest entry, None while there is none."""
         return self._last
 
-    def append(self, fact: Fact, at: float) -> Entry:
-        """Write a fact and flush it to the disk. PermanentError if that cannot be promised."""
+    def append(self, told: Sequence[Fact], at: float) -> list[Entry]:
+        """Write facts, all or none, and flush them to the disk, once. PermanentError if that cannot be
+        promised."""
         if self._broken:
             raise self._refused("an earlier entry could not be flushed; what the disk holds is not known")
-        entry = facts.chain(fact, at, self._last)
+        added = self._chain(told, at)
         try:
-            line = facts.write(entry)
+            lines = b"".join(facts.write(entry) for entry in added)
         except ValueError as error:
             raise self._refused(str(error)) from error
-        self._write(line)
+        self._write(lines)
         self._flush()
-        self._length += len(line)
-        self._last = entry
-        return entry
+        self._length += len(lines)
+        self._last = added[-1] if added else self._last
+        return added
 
     def entries(self) -> Iterator[Entry]:
         """Every entry in order, checked while it is read."""
@@ -81,9 +82,15 @@ class ReleaseLedger:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _write(self, line: bytes) -> None:
+    def _chain(self, told: Sequence[Fact], at: float) -> list[Entry]:
+        added: list[Entry] = []
+        for fact in told:
+            added.append(facts.chain(fact, at, added[-1] if added else self._last))
+        return added
+
+    def _write(self, lines: bytes) -> None:
         try:
-            remaining = memoryview(line)
+            remaining = memoryview(lines)
             while remaining:
                 remaining = remaining[os.write(self._descriptor, remaining) :]
         except OSError as error:

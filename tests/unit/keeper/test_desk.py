@@ -34,7 +34,7 @@ def keeper(tmp_path: Path) -> Iterator[KeeperFixture]:
 
 def value_of(keeper: KeeperFixture, reply: protocol.Reply, sealed: Sealed, nonce: bytes = bytes(16)) -> bytes:
     assert isinstance(reply, protocol.Handed), keeper.log
-    return open_with(keeper.private, protocol.binding(nonce, sealed.name), reply.sealed).reveal()
+    return open_with(keeper.private, protocol.binding(nonce, sealed.name), reply.values[0].sealed).reveal()
 
 
 def session(keeper: KeeperFixture, **changes: object) -> str:
@@ -64,7 +64,7 @@ def grant(keeper: KeeperFixture, key: Ed25519PrivateKey | None = None, **changes
 def show(
     keeper: KeeperFixture, sealed: Sealed, session: str | None, grant: str | None = None
 ) -> protocol.Reply:
-    request = protocol.Open(sealed=sealed, session=session, grant=grant, nonce=bytes(16))
+    request = protocol.Open(sealed=(sealed,), session=session, grant=grant, nonce=bytes(16))
     return keeper.desk.answer(Peer("web", frozenset({PeerRole.RELAY})), request)
 
 
@@ -88,11 +88,33 @@ def test_each_release_was_written_down_before(keeper: KeeperFixture) -> None:
     lease, token = keeper.issue(), keeper.seal(TOKEN)
     reply = keeper.open(lease, token, "test:unit")
     assert isinstance(reply, protocol.Handed)
-    entry = list(keeper.ledger.entries())[reply.entry - 1]
-    assert entry.digest == reply.digest
+    entry = list(keeper.ledger.entries())[reply.values[0].entry - 1]
+    assert entry.digest == reply.values[0].digest
     assert isinstance(entry.fact, Released)
     assert (entry.fact.name, entry.fact.version, entry.fact.step) == ("TOKEN", 1, "test:unit")
     assert (entry.fact.build, entry.fact.attempt, entry.fact.basis) == (BUILD, 1, Basis.LEASE)
+
+
+def test_several_are_released_together_or_not_at_all(keeper: KeeperFixture) -> None:
+    lease, token, config = keeper.issue(), keeper.seal(TOKEN), keeper.seal(CONFIG)
+    other = keeper.seal(name_of(Kind.VARIABLE, "OTHER"))
+
+    def ask(*sealed: Sealed) -> protocol.Reply:
+        request = protocol.Open(sealed=sealed, step="test:unit", lease=lease, nonce=bytes(16))
+        return keeper.desk.answer(Peer("local", frozenset(PeerRole)), request)
+
+    for refused in ((token, other), (other, token), (token, replace(config, data=bytes(90))), (token, token)):
+        assert isinstance(ask(*refused), protocol.No)
+    assert not [e for e in keeper.ledger.entries() if isinstance(e.fact, Released)]
+    reply = ask(token, config)
+    assert isinstance(reply, protocol.Handed)
+    assert [value.entry for value in reply.values] == [2, 3]
+
+
+def test_the_fetchs_key_is_not_released_twice_in_one_request(keeper: KeeperFixture) -> None:
+    lease, key = keeper.issue(), keeper.seal(SSH_KEY)
+    request = protocol.Open(sealed=(key, key), lease=lease, nonce=bytes(16))
+    assert isinstance(keeper.desk.answer(Peer("local", frozenset(PeerRole)), request), protocol.No)
 
 
 def test_the_fetchs_key_is_released_once(keeper: KeeperFixture) -> None:
@@ -184,13 +206,13 @@ def test_whoever_carries_it_cannot_read_it(keeper: KeeperFixture) -> None:
     lease, token = keeper.issue(), keeper.seal(TOKEN, b"t0ken")
     reply = keeper.open(lease, token, "test:unit")
     assert isinstance(reply, protocol.Handed)
-    assert b"t0ken" not in reply.sealed
+    assert b"t0ken" not in reply.values[0].sealed
     with pytest.raises(DoesNotOpen):
-        open_with(sealing.new_pair()[0], protocol.binding(bytes(16), TOKEN), reply.sealed)
+        open_with(sealing.new_pair()[0], protocol.binding(bytes(16), TOKEN), reply.values[0].sealed)
     with pytest.raises(DoesNotOpen):
-        open_with(keeper.private, protocol.binding(b"1" * 16, TOKEN), reply.sealed)
+        open_with(keeper.private, protocol.binding(b"1" * 16, TOKEN), reply.values[0].sealed)
     with pytest.raises(DoesNotOpen):
-        open_with(keeper.private, protocol.binding(bytes(16), CONFIG), reply.sealed)
+        open_with(keeper.private, protocol.binding(bytes(16), CONFIG), reply.values[0].sealed)
 
 
 def test_no_such_thing_looks_like_not_allowed(keeper: KeeperFixture) -> None:

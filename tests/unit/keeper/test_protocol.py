@@ -17,14 +17,17 @@ from tests.support.keeper import TOKEN, terms
 SEALED = Sealed(TOKEN, 1, "suite", b"\x00\xff" * 40, 1.5)
 REQUESTS: list[protocol.Request] = [
     protocol.Issue(terms=terms(), key=bytes(32)),
-    protocol.Open(sealed=SEALED, step="unit", lease="a.b", nonce=bytes(range(16))),
-    protocol.Open(sealed=SEALED, session="a.b", grant="c.d", nonce=bytes(16)),
+    protocol.Open(sealed=(SEALED,), step="unit", lease="a.b", nonce=bytes(range(16))),
+    protocol.Open(sealed=(SEALED,), session="a.b", grant="c.d", nonce=bytes(16)),
     protocol.End(lease="a.b"),
     protocol.Revoke(grant="g"),
     protocol.EndAll(),
     protocol.AskStatus(),
     protocol.AskExposures(build="b"),
 ]
+LONG = protocol.Handed(
+    values=(protocol.HandedValue(sealed=bytes(protocol.LONGEST_REPLY), entry=1, digest=""),)
+)
 GOOD = encode_request(REQUESTS[1])
 
 
@@ -37,7 +40,7 @@ def test_a_request_is_read_as_it_was_written(request_: protocol.Request) -> None
     "reply",
     [
         protocol.Issued(lease="a.b"),
-        protocol.Handed(sealed=b"\x00\xff", entry=1, digest="00"),
+        protocol.Handed(values=(protocol.HandedValue(sealed=b"\x00\xff", entry=1, digest="00"),)),
         protocol.Done(),
         protocol.No(reference="r"),
         protocol.Away(reference="r"),
@@ -104,7 +107,7 @@ def test_other_spellings_and_shapes_are_refused(content: bytes) -> None:
 
 def test_what_is_too_long_is_not_sent() -> None:
     with pytest.raises(BadFrame, match="too long"):
-        encode_reply(protocol.Handed(sealed=bytes(protocol.LONGEST_REPLY), entry=1, digest=""))
+        encode_reply(LONG)
 
 
 @pytest.mark.anyio

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from hypothesis import settings
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from sealock.core.errors import PermanentError
-from sealock.core.release import Entry, Released
+from sealock.core.release import Entry, Fact, Released
 from sealock.core.sealed import Sealed
 from sealock.keeper import protocol
 from tests.support.keeper import CONFIG, EVERYTHING, SSH_KEY, TOKEN, KeeperFixture, terms
@@ -32,7 +33,7 @@ class Releases(RuleBasedStateMachine):
         names = (SSH_KEY, TOKEN, CONFIG)
         self.things = [self.keeper.seal(name) for name in names]
         self.leases: list[str] = []
-        self.handed: list[protocol.Handed] = []
+        self.handed: list[protocol.HandedValue] = []
         self.fails = False
 
     @rule(build=BUILDS, attempt=ATTEMPTS)
@@ -52,9 +53,9 @@ class Releases(RuleBasedStateMachine):
         if isinstance(reply, protocol.Handed):
             assert not self.fails
             # Written before it left: it is there already.
-            assert self.releases()[-1].digest == reply.digest
-            assert self.releases()[-1].sequence == reply.entry
-            self.handed.append(reply)
+            assert self.releases()[-1].digest == reply.values[0].digest
+            assert self.releases()[-1].sequence == reply.values[0].entry
+            self.handed.append(reply.values[0])
 
     @rule(which=st.integers(0, 20))
     def give_back(self, which: int) -> None:
@@ -86,7 +87,7 @@ class Releases(RuleBasedStateMachine):
 
     @rule(fails=st.booleans())
     def the_disk_fills(self, fails: bool) -> None:
-        def full(fact: object, at: float) -> Entry:
+        def full(told: Sequence[Fact], at: float) -> list[Entry]:
             raise PermanentError("no room")
 
         self.fails = fails

@@ -9,6 +9,7 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ import pytest
 from sealock.core.errors import PermanentError
 from sealock.core.lease import KeeperAway, Refused
 from sealock.core.release import Released
-from sealock.core.sealed import Owner
+from sealock.core.sealed import Kind, Owner
 from sealock.keeper import protocol
 from sealock.keeper.client import KeeperClient, RemoteDoor, client_tls
 from sealock.keeper.peers import Peer, Peers
@@ -29,6 +30,7 @@ from tests.support.keeper import (
     TOKEN,
     KeeperFixture,
     client,
+    name_of,
     serving,
     terms,
 )
@@ -87,6 +89,20 @@ async def test_the_largest_value_passes_and_comes_out_whole(keeper: KeeperFixtur
     sealed = keeper.seal(CONFIG, large)
     async with client(door, US).lease(terms()) as lease:
         assert (await lease.open(sealed, step="test:unit")).reveal() == large
+
+
+async def test_many_values_come_out_in_their_order_over_several_requests(
+    keeper: KeeperFixture, door: Path
+) -> None:
+    names = [name_of(Kind.VARIABLE, f"N{number}") for number in range(100)]
+    sealed = [keeper.seal(name, name.name.encode()) for name in names]
+    large = [keeper.seal(replace(CONFIG, name=f"c{number}"), os.urandom(600_000)) for number in range(3)]
+    wanted = [*names, *(each.name for each in large)]
+    async with client(door, US).lease(terms(secrets=wanted)) as lease:
+        values = await lease.open_all([*sealed, *large], step="test:unit")
+        assert [value.reveal() for value in values[:100]] == [name.name.encode() for name in names]
+        assert await lease.open_all([], step="test:unit") == []
+    assert len(values) == 103
 
 
 async def test_the_keeper_tells_what_to_seal_to_until_the_keys_are_destroyed(

@@ -49,7 +49,7 @@ def directory(tmp_path: Path) -> Path:
 
 def filled(directory: Path) -> list[Entry]:
     with ReleaseLedger(directory) as ledger:
-        return [ledger.append(fact, 100.0 + at) for at, fact in enumerate(FACTS)]
+        return [ledger.append([fact], 100.0 + at)[0] for at, fact in enumerate(FACTS)]
 
 
 def test_what_was_written_is_read_again(directory: Path) -> None:
@@ -57,7 +57,17 @@ def test_what_was_written_is_read_again(directory: Path) -> None:
     with ReleaseLedger(directory) as ledger:
         assert list(ledger.entries()) == written
         assert ledger.last == written[-1]
-        assert ledger.append(ENDED, 200.0).sequence == 5
+        assert ledger.append([ENDED], 200.0)[0].sequence == 5
+
+
+def test_several_are_written_together_or_not_at_all(directory: Path) -> None:
+    with ReleaseLedger(directory) as ledger:
+        assert [entry.sequence for entry in ledger.append(FACTS, 1.0)] == [1, 2, 3, 4]
+        with pytest.raises(PermanentError):
+            ledger.append([ENDED, LeaseEnded("b", 1, "a\nb")], 2.0)
+        assert ledger.append([], 2.0) == []
+        assert ledger.append([ENDED], 3.0)[0].sequence == 5
+        assert len(list(ledger.entries())) == 5
 
 
 def test_nobody_else_reads_it(directory: Path) -> None:
@@ -67,8 +77,8 @@ def test_nobody_else_reads_it(directory: Path) -> None:
 
 def test_time_never_goes_back(directory: Path) -> None:
     with ReleaseLedger(directory) as ledger:
-        ledger.append(ISSUED, 100.0)
-        assert ledger.append(ENDED, 50.0).at == 100.0
+        ledger.append([ISSUED], 100.0)
+        assert ledger.append([ENDED], 50.0)[0].at == 100.0
 
 
 def test_two_keepers_do_not_write_one_ledger(directory: Path) -> None:
@@ -151,11 +161,11 @@ def test_a_full_disk_refuses_and_leaves_no_half_line(
     with ReleaseLedger(directory) as ledger:
         monkeypatch.setattr("sealock.ledger.releases.os.write", half_then_full)
         with pytest.raises(PermanentError, match="nothing is released") as refused:
-            ledger.append(ENDED, 200.0)
+            ledger.append([ENDED], 200.0)
         assert "No space" in refused.value.details
         monkeypatch.undo()
         # Room was made: the next entry follows the last whole one.
-        assert ledger.append(ENDED, 201.0).sequence == len(written) + 1
+        assert ledger.append([ENDED], 201.0)[0].sequence == len(written) + 1
     assert len(list(read_entries(directory / FILE_NAME))) == len(written) + 1
 
 
@@ -168,12 +178,12 @@ def test_after_a_failed_flush_nothing_is_taken_until_it_was_read_anew(
     with ReleaseLedger(directory) as ledger:
         monkeypatch.setattr("sealock.ledger.releases.os.fdatasync", fails)
         with pytest.raises(PermanentError):
-            ledger.append(ENDED, 200.0)
+            ledger.append([ENDED], 200.0)
         monkeypatch.undo()
         with pytest.raises(PermanentError, match="nothing is released"):
-            ledger.append(ENDED, 201.0)
+            ledger.append([ENDED], 201.0)
     with ReleaseLedger(directory) as ledger:
-        ledger.append(ENDED, 202.0)
+        ledger.append([ENDED], 202.0)
 
 
 def test_it_is_on_the_disk_before_append_returns(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -186,7 +196,7 @@ def test_it_is_on_the_disk_before_append_returns(directory: Path, monkeypatch: p
 
     monkeypatch.setattr("sealock.ledger.releases.os.fdatasync", flush)
     with ReleaseLedger(directory) as ledger:
-        ledger.append(ENDED, 1.0)
+        ledger.append([ENDED], 1.0)
         order.append("returned")
     assert order == ["flushed", "returned"]
 
@@ -195,9 +205,9 @@ def test_it_is_on_the_disk_before_append_returns(directory: Path, monkeypatch: p
 def test_what_could_not_be_read_again_is_not_written(directory: Path, text: str) -> None:
     with ReleaseLedger(directory) as ledger:
         with pytest.raises(PermanentError):
-            ledger.append(LeaseEnded("b", 1, text), 1.0)
+            ledger.append([LeaseEnded("b", 1, text)], 1.0)
         assert (directory / FILE_NAME).read_bytes() == b""
-        ledger.append(ENDED, 1.0)
+        ledger.append([ENDED], 1.0)
 
 
 def test_a_link_or_a_file_of_somebody_else_is_not_used(directory: Path, tmp_path: Path) -> None:
@@ -217,8 +227,8 @@ async def test_exposures_are_what_one_build_was_given(directory: Path) -> None:
     reader = ReleaseReader(directory)
     assert await reader.exposures("b1") == []
     with ReleaseLedger(directory) as ledger:
-        ledger.append(ISSUED, 1.0)
-        wanted = [ledger.append(released(name), 2.0) for name in ("A", "B")]
-        ledger.append(released("C", build="b2"), 3.0)
+        ledger.append([ISSUED], 1.0)
+        wanted = [ledger.append([released(name)], 2.0)[0] for name in ("A", "B")]
+        ledger.append([released("C", build="b2")], 3.0)
         assert await reader.exposures("b1") == wanted
         assert await reader.exposures("b3") == []
