@@ -202,3 +202,34 @@ async def test_a_key_file_others_can_read_stops_the_start(tmp_path: Path) -> Non
         path.chmod(mode)
     with pytest.raises(KeeperAway):
         await refused.client().status()
+
+
+BECOME = """
+import os, sys
+from pathlib import Path
+from sealock.keeper.confine import become
+print(become("nobody", [Path(sys.argv[1])]))
+print(os.getresuid(), os.getgroups())
+try:
+    os.setuid(0)
+except PermissionError:
+    print("there is no way back")
+"""
+
+
+def test_with_a_user_of_its_own_only_its_directory_goes_over(tmp_path: Path) -> None:
+    own, other = tmp_path / "own", tmp_path / "other"
+    for directory in (own, other):
+        directory.mkdir()
+        (directory / "file").touch()
+    (own / "link").symlink_to(other / "file")
+    command = [sys.executable, "-c", BECOME, str(own)]
+    as_root = command if os.geteuid() == 0 else ["sudo", "-n", "--", *command]
+    told = subprocess.run(as_root, capture_output=True, text=True, check=True, timeout=30).stdout.splitlines()
+    assert told == [
+        "user: nobody, the keeper's own; only root is not kept out",
+        f"({NOBODY}, {NOBODY}, {NOBODY}) []",
+        "there is no way back",
+    ]
+    assert [path.lstat().st_uid for path in (own, own / "file", own / "link")] == [NOBODY] * 3
+    assert (other / "file").stat().st_uid == os.geteuid()

@@ -19,13 +19,17 @@ from pathlib import Path
 from sealock.core.errors import PermanentError, UsageError
 from sealock.core.files import make_private_directory
 from sealock.core.release import Ledger
+from sealock.core.secret import Secret
 from sealock.keeper.authorities import read_authorities
 from sealock.keeper.confine import become, lock_memory, shut_in
 from sealock.keeper.desk import Desk, DeskParts, Log
 from sealock.keeper.epoch import Epoch
 from sealock.keeper.identity import load_or_create
 from sealock.keeper.keysets import KeySets
+from sealock.keeper.opening import open_with
 from sealock.keeper.peers import Peers
+from sealock.keeper.protocol import NONCE_LENGTH, AskStatus, decode_request, encode_request
+from sealock.keeper.sealing import new_pair, seal_to
 from sealock.keeper.server import Listening, Server, bind_local, server_tls
 
 
@@ -66,6 +70,7 @@ class Keeper:
     def run(self, say: Log) -> None:
         """Serve until SIGTERM or SIGINT. UsageError or PermanentError if it cannot start."""
         options = self._options
+        _rehearse()
         make_private_directory(options.directory)
         listening = self._bind()
         stays = not options.user or os.geteuid() != 0
@@ -112,6 +117,17 @@ class Keeper:
                 "PEM files that belong together.",
             ) from error
         return Listening(local, network, tls)
+
+
+def _rehearse() -> None:
+    """Seal, open, write and read once, before anything depends on it: what does not work here is known at
+    the start, and all code is in memory before the user changes to one who may not be able to read it."""
+    private, public = new_pair()
+    nonce = bytes(NONCE_LENGTH)
+    with private, Secret(nonce) as value:
+        opened = open_with(private, nonce, seal_to(public, nonce, value))
+        if opened.reveal() != nonce or decode_request(encode_request(AskStatus())) != AskStatus():
+            raise PermanentError("the keeper's own ciphers or messages do not work on this host")
 
 
 async def _serve(server: Server, listening: Listening, path: Path, say: Log) -> None:

@@ -12,12 +12,13 @@ import socket
 import ssl
 import struct
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
-
-from anyio import CapacityLimiter, to_thread
+from typing import TypeVar
 
 from sealock.core.errors import PermanentError
 from sealock.keeper.desk import Desk, Log
@@ -39,6 +40,8 @@ MOST_CONNECTIONS = 64
 MOST_THREADS = 8
 KEEP_EVERY = 5.0
 """Seconds between two notes of the time and the ledger's end."""
+
+Answer = TypeVar("Answer")
 
 _CREDENTIALS = struct.Struct("3i")
 
@@ -62,7 +65,7 @@ class Server:
         self._log = log
         self._deadline = deadline
         self._connections = asyncio.Semaphore(MOST_CONNECTIONS)
-        self._threads = CapacityLimiter(MOST_THREADS)
+        self._threads = ThreadPoolExecutor(MOST_THREADS)
 
     @asynccontextmanager
     async def serving(self, listening: Listening) -> AsyncIterator[None]:
@@ -79,6 +82,7 @@ class Server:
             keeping.cancel()
             for server in servers:
                 server.close()
+            self._threads.shutdown(wait=False, cancel_futures=True)
             with suppress(PermanentError):
                 self._desk.keep()
 
@@ -101,6 +105,8 @@ class Server:
                     await self._answer(peer, reader, writer)
         except (TimeoutError, OSError) as error:
             self._log(f"hung up on a peer: {type(error).__name__}")
+        except Exception as error:  # whatever it is: its text could show what was opened
+            self._log(f"fault: {type(error).__name__}")
         finally:
             writer.close()
             with suppress(OSError, TimeoutError):
@@ -113,16 +119,19 @@ class Server:
             self._log(f"refused peer={peer.name} why={str(error)!r}")
             await write_frame(writer, encode_reply(No(reference="")))
             return
-        reply = await to_thread.run_sync(self._desk.answer, peer, request, limiter=self._threads)
+        reply = await self._on_a_thread(partial(self._desk.answer, peer, request))
         await write_frame(writer, encode_reply(reply))
 
     async def _keep(self) -> None:
         while True:
             await asyncio.sleep(KEEP_EVERY)
             try:
-                await to_thread.run_sync(self._desk.keep, limiter=self._threads)
+                await self._on_a_thread(self._desk.keep)
             except PermanentError as error:
                 self._log(f"{error.brief}: {error.details}")
+
+    async def _on_a_thread(self, call: Callable[[], Answer]) -> Answer:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
 
     def _user_of(self, writer: asyncio.StreamWriter) -> Peer | None:
         process, user, _ = credentials(writer.get_extra_info("socket"))
