@@ -10,7 +10,7 @@ from __future__ import annotations
 import grp
 import pwd
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sealock.core.errors import PermanentError
 from sealock.core.machine import Limit
@@ -24,6 +24,10 @@ _TUN = (
 )
 
 
+# The first of 2^28 user ids that neither distributions nor containers hand out.
+FIRST_UID = 0x70000000
+
+
 @dataclass(frozen=True)
 class User:
     """Who the program runs as. groups: numbers of groups it needs beside its own."""
@@ -31,6 +35,11 @@ class User:
     uid: int
     gid: int
     groups: tuple[int, ...] = ()
+
+    def for_machine(self, machine: str) -> User:
+        """The same with a user id of that machine's own, so that one that broke out cannot touch the
+        processes of another: under one id it could read and write their memory."""
+        return replace(self, uid=FIRST_UID + int(machine[:7], 16))
 
 
 def machine_user(name: str, *, kvm: bool) -> User:

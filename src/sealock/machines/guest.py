@@ -68,6 +68,7 @@ class Guest:
         self.spec = spec
         self.identity: Identity = new_identity(host.authority, image.user, resolver)
         self.hardware = hardware_for(host, image, spec)
+        self._user = host.user.for_machine(self.identity.id)
         self.record = MachineRecord(
             id=self.identity.id,
             image=image.digest,
@@ -102,7 +103,7 @@ class Guest:
             self.identity.id,
             self.spec.network,
             allow=self.host.options.network_allow,
-            pasta=network.Pasta(self.host.options.pasta, self.host.user, self._group, self.host.owner),
+            pasta=network.Pasta(self.host.options.pasta, self._user, self._group, self.host.owner),
         )
         ours, monitor = socket.socketpair()
         self._port, port = socket.socketpair()
@@ -232,7 +233,7 @@ class Guest:
             self.hardware, wires, machine=self.identity.id, shared=shared, wait=wait
         )
         command = [self.host.options.qemu, *arguments]
-        chain = containment.for_qemu(command, self.host.user, self._group)
+        chain = containment.for_qemu(command, self._user, self._group)
         mark = marks.environment(self.identity.id, self.host.owner)
         self.child = spawn(chain, pass_fds=wires.all, mark=mark)
         self.console = Ring(self.child.stdout)
@@ -318,7 +319,7 @@ class Guest:
     def _limits(self) -> list[Limit]:
         return [
             *self._group.limits,
-            *containment.limits(self.host.user),
+            *containment.limits(self._user),
             Limit("guest memory", f"{self.spec.memory_mib} MiB", "qemu", enforced=True),
             Limit("files", f"{self.spec.disk_mib} MiB", "tmpfs in the guest", enforced=True),
         ]
