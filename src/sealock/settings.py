@@ -108,8 +108,9 @@ class Settings(BaseSettings):
     machine_user: str = Field(
         default="sealock-machine",
         pattern=r"^[a-z_][a-z0-9_-]{0,31}$",
-        description="The unprivileged user of this host that machines' processes run as when Sealock is "
-        "started by root; it owns nothing else. Default: sealock-machine.",
+        description="The unprivileged user of this host whose group machines' processes run in; it owns "
+        "nothing else. Each machine gets a user id of its own besides, from 1879048192 on, so that none "
+        "can touch another. Default: sealock-machine.",
     )
     qemu: str = Field(
         default="qemu-system-x86_64",
@@ -128,6 +129,65 @@ class Settings(BaseSettings):
         description="The file with the key that wraps every project's key. It is made when it is missing, "
         "readable by its owner only and refused otherwise; put it where the backup of data_dir does not "
         "go. Default: keys/key-encryption-key in data_dir. An absolute path.",
+    )
+    key_backend: Literal["file", "passphrase", "vault", "kms"] = Field(
+        default="file",
+        description="What holds the key that wraps all others: the file key_encryption_key; a file under a "
+        "passphrase; HashiCorp Vault's or OpenBao's transit engine; or AWS KMS. Default: file.",
+    )
+    key_backend_before: Literal["file", "passphrase", "vault", "kms"] | None = Field(
+        default=None,
+        description="What key_backend was before: its keys still open what they wrapped, until `sealock keys "
+        "rotate` has moved everything. Default: none.",
+    )
+    key_passphrase_file: Place | None = Field(
+        default=None,
+        description="A file with the passphrase for key_backend passphrase, such as a systemd credential, "
+        "readable by its owner only. Default: none, it is asked for at the start. An absolute path.",
+    )
+    vault_address: str | None = Field(
+        default=None,
+        pattern=r"^https://[^\s]+$",
+        description="Where Vault is, for key_backend vault; only HTTPS, since keys go over it. "
+        "Default: none. https://HOST:PORT.",
+    )
+    vault_token_file: Place | None = Field(
+        default=None,
+        description="A file with the token for Vault, read anew for each request so that an agent can renew "
+        "it, readable by its owner only. Default: none. An absolute path.",
+    )
+    vault_mount: str = Field(
+        default="transit",
+        min_length=1,
+        description="Where Vault's transit engine is mounted. Default: transit.",
+    )
+    vault_key: str = Field(
+        default="sealock",
+        min_length=1,
+        description="The name of the transit engine's key. It must be there. Default: sealock.",
+    )
+    vault_namespace: str | None = Field(
+        default=None, description="Vault's namespace, where it has any. Default: none."
+    )
+    vault_ca_certificate: ExistingFile | None = Field(
+        default=None,
+        description="A PEM file with the authority that certified Vault; no other is believed then. "
+        "Default: none, those that Python trusts. An absolute path.",
+    )
+    kms_key: str | None = Field(
+        default=None,
+        description="The key for key_backend kms: the ARN of a symmetric key of AWS KMS. Default: none.",
+    )
+    kms_key_before: str | None = Field(
+        default=None,
+        description="What kms_key was before, until `sealock keys rotate` has moved everything. "
+        "Default: none. An ARN.",
+    )
+    kms_endpoint: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s]+$",
+        description="Where AWS KMS is reached, for a VPC endpoint of your own. "
+        "Default: where the key's region says. A URL.",
     )
     keeper_dir: Place = Field(
         default_factory=lambda data: data["data_dir"] / "keeper",

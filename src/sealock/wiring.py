@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import pwd
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
@@ -21,14 +21,18 @@ if TYPE_CHECKING:
     from sealock.cli.tools import SettingRow
     from sealock.core.image import Images
     from sealock.core.keeper import KeeperControl, KeeperProcess
-    from sealock.core.keys import Sealer
+    from sealock.core.keyring import Keyring
+    from sealock.core.keys import Opener, Sealer
     from sealock.core.machine import Machines, Reaper
     from sealock.core.project import Projects
     from sealock.core.receipt import Verifier
     from sealock.core.release import Exposures
+    from sealock.core.sealed import KeyDestroyer, SealedPlace
+    from sealock.core.secret import Secret
     from sealock.core.source import GitAddress
+    from sealock.keeper.backends.options import BackendOptions
     from sealock.keeper.client import KeeperClient
-    from sealock.keeper.kek import FileKek
+    from sealock.keeper.journal import Journal
     from sealock.keeper.keysets import KeySets
     from sealock.keeper.process import NetworkDoor
     from sealock.ledger.signing import InstallationKey
@@ -65,10 +69,30 @@ class Wiring:
         return ProjectFiles(self._settings.data_dir / "projects")
 
     def sealer(self) -> Sealer:
-        """What makes keys. The key-encryption key is made when this is first asked for."""
+        """What makes keys, sealed to their project's key set."""
         from sealock.keeper.seal import KeySealer
 
-        return KeySealer(self._kek)
+        return KeySealer(self._key_sets())
+
+    def key_destroyer(self) -> KeyDestroyer:
+        """What ends key sets."""
+        return self._key_sets()
+
+    def sealed_places(self) -> Sequence[SealedPlace]:
+        """Everywhere sealed values lie: rotation and removal visit all of them."""
+        from sealock.store.projects import ProjectFiles
+        from sealock.store.sealed import SealedFiles
+
+        data_dir = self._settings.data_dir
+        return [ProjectFiles(data_dir / "projects"), SealedFiles(data_dir / "sealed")]
+
+    def keyring(self) -> Keyring:
+        """The keys of this installation, for whoever looks after them."""
+        from sealock.keeper.keyring import InstallationKeys
+
+        return InstallationKeys(
+            self._key_sets(), self._journal, self.sealed_places(), self.projects(), self._opener()
+        )
 
     def git_address(self, url: str) -> GitAddress:
         """A repository's address, checked."""
@@ -126,8 +150,9 @@ class Wiring:
                 socket=self._settings.keeper_socket,
                 peers=Peers(by_user={os.geteuid(): local}),
                 ledger=lambda: ReleaseLedger(self._ledger_directory),
-                key_sets=self._key_sets,
+                key_sets=self._keeper_key_sets,
                 user=self._settings.keeper_user,
+                network=self._settings.key_backend in {"vault", "kms"},
                 door=self._keeper_door(),
             )
         )
@@ -170,17 +195,69 @@ class Wiring:
         return NetworkDoor(host, int(port), tls / "certificate.pem", tls / "key.pem", tls / "authority.pem")
 
     def _key_sets(self) -> KeySets:
-        from sealock.keeper.backends.file import FileBackend
-        from sealock.keeper.backends.port import Backends
-        from sealock.keeper.journal import Journal
+        from sealock.keeper.backends.choose import choose
         from sealock.keeper.keyset_files import KeySetFiles
         from sealock.keeper.keysets import KeySets
 
-        backend = FileBackend(self._settings.key_encryption_key)
-        # A key that cannot be read is better found out at the start than when a build waits for it.
-        backend.current()
-        journal = Journal(self._keys_directory / "rotation.json")
-        return KeySets(KeySetFiles(self._keys_directory / "sets"), Backends(backend), journal.generation)
+        files = KeySetFiles(self._keys_directory / "sets")
+        return KeySets(files, choose(self._backend_options()), self._journal.generation)
+
+    def _keeper_key_sets(self) -> KeySets:
+        """The key sets, once it is proved that they open: better at the start than when a build waits. A
+        passphrase is asked for here as well, while there is somebody to ask."""
+        from sealock.core.decision import Denied
+        from sealock.core.errors import PermanentError
+
+        sets = self._key_sets()
+        status = sets.backends.current.status()
+        if isinstance(status.works, Denied):
+            raise PermanentError(
+                f"the back end {status.name} of the keys does not work", details=status.works.reason
+            )
+        return sets
+
+    @property
+    def _journal(self) -> Journal:
+        from sealock.keeper.journal import Journal
+
+        return Journal(self._keys_directory / "rotation.json")
+
+    def _opener(self) -> Opener:
+        from sealock.keeper.kek import FileKek
+        from sealock.keeper.open import KeyOpener
+
+        return KeyOpener(self._key_sets(), lambda: FileKek(self._settings.key_encryption_key))
+
+    def _backend_options(self) -> BackendOptions:
+        from sealock.keeper.backends.options import BackendOptions, KmsOptions, VaultOptions
+
+        settings, vault = self._settings, None
+        if settings.vault_address and settings.vault_token_file:
+            vault = VaultOptions(
+                settings.vault_address,
+                settings.vault_key,
+                settings.vault_token_file,
+                settings.vault_mount,
+                settings.vault_ca_certificate,
+                settings.vault_namespace,
+            )
+        endpoint, before = settings.kms_endpoint, settings.kms_key_before
+        return BackendOptions(
+            name=settings.key_backend,
+            before=settings.key_backend_before,
+            file=settings.key_encryption_key,
+            passphrase_file=self._keys_directory / "passphrase-keys",
+            ask=self._passphrase,
+            vault=vault,
+            kms=KmsOptions(settings.kms_key, endpoint) if settings.kms_key else None,
+            kms_before=KmsOptions(before, endpoint) if before else None,
+        )
+
+    def _passphrase(self) -> Secret:
+        from sealock.keeper.passphrase import ask_passphrase, read_passphrase
+
+        place = self._settings.key_passphrase_file
+        return read_passphrase(place) if place else ask_passphrase()
 
     @cached_property
     def _loaded(self) -> tuple[Settings, dict[str, str]]:
@@ -195,12 +272,6 @@ class Wiring:
     @property
     def _keys_directory(self) -> Path:
         return self._settings.data_dir / "keys"
-
-    @cached_property
-    def _kek(self) -> FileKek:
-        from sealock.keeper.kek import FileKek
-
-        return FileKek.load_or_create(self._settings.key_encryption_key)
 
     @cached_property
     def _installation_key(self) -> InstallationKey:
@@ -239,7 +310,6 @@ class Wiring:
     def _run_ports(self, machines: Machines, images: Images) -> RunPorts:
         from sealock.builds.checkout import CheckoutPorts
         from sealock.builds.request import RunPorts
-        from sealock.keeper.open import KeyOpener
         from sealock.ledger.receipts import ReceiptFiles
         from sealock.machines.agent import SshAgents
         from sealock.pipeline.reader import read_plan
@@ -258,7 +328,7 @@ class Wiring:
             checkout=CheckoutPorts(
                 dialer=GitDialer(settings.git_allow),
                 agents=SshAgents(settings.runtime_dir),
-                opener=KeyOpener(self._kek),
+                opener=self._opener(),
                 parse_address=parse,
                 check_ref=check_ref,
             ),

@@ -16,10 +16,11 @@ from sealock.core.errors import PermanentError
 from sealock.core.sealed import DoesNotOpen
 from sealock.core.secret import Secret
 from sealock.keeper.backends.file import FileBackend
-from sealock.keeper.backends.kms import KmsBackend, KmsOptions
+from sealock.keeper.backends.kms import KmsBackend
+from sealock.keeper.backends.options import KmsOptions, VaultOptions
 from sealock.keeper.backends.passphrase import PassphraseBackend
 from sealock.keeper.backends.port import Backend, Backends, Wrapped
-from sealock.keeper.backends.vault import VaultBackend, VaultOptions
+from sealock.keeper.backends.vault import VaultBackend
 from sealock.keeper.stretch import Cost
 from tests.support.kms import CREDENTIALS, running_kms
 from tests.support.vault import running_vault

@@ -10,7 +10,8 @@ import pytest
 from sealock.core.errors import PermanentError, SealockError, TemporaryError, UsageError
 from sealock.core.sealed import DoesNotOpen
 from sealock.core.secret import Secret
-from sealock.keeper.backends.kms import KmsBackend, KmsOptions
+from sealock.keeper.backends.kms import KmsBackend
+from sealock.keeper.backends.options import KmsOptions
 from sealock.keeper.backends.port import Wrapped
 from tests.support.kms import CREDENTIALS, RunningKms, running_kms
 

@@ -12,7 +12,8 @@ from dataclasses import replace
 
 from sealock.core.errors import UsageError
 from sealock.core.keys import Sealer
-from sealock.core.project import PROJECT_NAME, Project, Projects
+from sealock.core.project import PROJECT_NAME, Project, Projects, owner_of
+from sealock.core.sealed import KeyDestroyer, SealedPlace
 from sealock.core.source import GitAddress
 
 
@@ -59,9 +60,19 @@ def reset_key(name: str, *, projects: Projects, sealer: Sealer) -> Project:
     return project
 
 
-def remove_project(name: str, *, projects: Projects) -> Project:
-    """Forget the project and its sealed key; returns what it was. UsageError if there is none."""
+def remove_project(
+    name: str, *, projects: Projects, keys: KeyDestroyer, places: Sequence[SealedPlace]
+) -> Project:
+    """Destroy the project's keys, then forget it and everything sealed to them; returns what it was.
+
+    From the first step on nothing of it opens again, from no backup either; cut short, it can be asked for
+    again. places: where values sealed to its keys lie. UsageError if there is no such project.
+    """
     project = projects.get(name)
+    owner = owner_of(project.id)
+    keys.destroy(owner)
+    for place in places:
+        place.forget_owner(owner)
     projects.remove(name)
     return project
 

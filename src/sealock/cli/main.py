@@ -31,6 +31,7 @@ COMMANDS = {
     "project": ("sealock.cli.project", "Repositories that are built with a key of their own."),
     "image": ("sealock.cli.image", "What machines start from: build, list, show, remove."),
     "receipt": ("sealock.cli.receipt", "Show and verify what a build left: its signed receipt."),
+    "keys": ("sealock.cli.keys", "What everything is sealed under: status, rotation, backup."),
     "machines": ("sealock.cli.machines", "Machines on this host, and what crashed runs left of them."),
     "keeper": ("sealock.cli.keeper", "The keeper: the one process that opens what is sealed."),
     "secrets": ("sealock.cli.secrets", "Which secrets a build was given."),

@@ -79,7 +79,7 @@ def show(tools: Tools, name: str, as_json: bool) -> None:
     click.echo(f"{'name':<12}{found.name}")
     click.echo(f"{'repository':<12}{found.address}")
     click.echo(f"{'added':<12}{_day(found.created_at)}")
-    click.echo(f"{'key':<12}version {found.sealed_key.version}, sealed under {found.sealed_key.kek_id}")
+    click.echo(f"{'key':<12}version {found.sealed_key.version}, sealed under {found.sealed_key.under}")
     click.echo(f"{'public half':<12}{found.public_key}")
     for number, line in enumerate(found.host_keys):
         click.echo(f"{'' if number else 'host keys':<12}{line}")
@@ -117,7 +117,7 @@ def remove(tools: Tools, name: str, yes: bool) -> None:
     found = tools.projects().get(name)
     if not yes:
         click.confirm(f"Forget {found.name} ({found.address}) and destroy its sealed key?", abort=True)
-    remove_project(name, projects=tools.projects())
+    remove_project(name, projects=tools.projects(), keys=tools.key_destroyer(), places=tools.sealed_places())
     click.echo(f"The project {found.name} is gone. Remove its key at the Git server too:")
     click.echo(found.public_key)
 
@@ -131,7 +131,7 @@ def _shown(found: Project) -> dict[str, object]:
         "host_keys": list(found.host_keys),
         "public_key": found.public_key,
         "key_version": found.sealed_key.version,
-        "kek_id": found.sealed_key.kek_id,
+        "sealed_under": found.sealed_key.under,
         "created_at": _day(found.created_at),
     }
 

@@ -5,6 +5,7 @@ Commands take it as click's context object, so none of them knows an adapter.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +14,13 @@ from typing import Protocol
 from sealock.builds.run import Runner
 from sealock.core.image import Images
 from sealock.core.keeper import KeeperControl, KeeperProcess
+from sealock.core.keyring import Keyring
 from sealock.core.keys import Sealer
 from sealock.core.machine import Reaper
 from sealock.core.project import Projects
 from sealock.core.receipt import Verifier
 from sealock.core.release import Exposures
+from sealock.core.sealed import KeyDestroyer, SealedPlace
 from sealock.core.source import GitAddress
 
 
@@ -40,6 +43,14 @@ class Tools(Protocol):
     def projects(self) -> Projects: ...
 
     def sealer(self) -> Sealer: ...
+
+    def key_destroyer(self) -> KeyDestroyer: ...
+
+    def keyring(self) -> Keyring: ...
+
+    def sealed_places(self) -> Sequence[SealedPlace]:
+        """Everywhere sealed values lie."""
+        ...
 
     def git_address(self, url: str) -> GitAddress:
         """What was typed as a repository's address, checked. UsageError says what is wrong with it."""

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from sealock.core.project import Project, SealedKey
+from sealock.core.project import Project
+from sealock.core.sealed import Sealed
 from sealock.core.secret import Secret
 
 
@@ -27,9 +28,9 @@ class OpenKey:
 class Sealer(Protocol):
     """Makes keys that are sealed from their first moment. It cannot open any."""
 
-    def new_key(self, project_id: str, version: int, name: str) -> tuple[str, SealedKey]:
+    def new_key(self, project_id: str, version: int, name: str) -> tuple[str, Sealed]:
         """A new Ed25519 pair, bound to the project's id, name and this version: the public half as one
-        OpenSSH line, the private half sealed."""
+        OpenSSH line, the private half sealed to the project's key set."""
         ...
 
 

@@ -151,6 +151,11 @@ class Sealed:
         """Of the value, as in its name."""
         return self.name.version
 
+    @property
+    def under(self) -> str:
+        """What it takes to open it, in words."""
+        return f"version {self.key_version} of its key set"
+
 
 class PublicKeys(Protocol):
     """Gives out what values are sealed to."""
@@ -175,6 +180,15 @@ class Unsealer(Protocol):
     def open(self, sealed: Sealed) -> Secret:
         """The value; the caller forgets it. DoesNotOpen, or PermanentError or TemporaryError if the key
         it was sealed to cannot be had."""
+        ...
+
+
+class KeyDestroyer(Protocol):
+    """Ends key sets."""
+
+    def destroy(self, owner: Owner) -> None:
+        """Destroy the owner's keys for good: nothing that was ever sealed to them opens again, wherever a
+        copy of it lies. An account's go with those of all its projects. May be called again."""
         ...
 
 

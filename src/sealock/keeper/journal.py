@@ -12,14 +12,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
 
 from sealock.core.errors import PermanentError, UsageError
 from sealock.core.files import make_private_directory, write_whole
+from sealock.core.keyring import Level
 from sealock.keeper.records import JournalRecord, parse, write
 
 LONGEST_FILE = 16 * 1024
-Level = Literal["root", "sets"]
 
 
 class Journal:

@@ -1,113 +1,51 @@
-"""Opens sealed keys, or says no. There is no third way out: no plaintext fallback, no older format.
+"""Opens project keys, or says no. There is no third way out: no plaintext fallback.
 
-What can be told from the outside anyway (another key-encryption key, an unknown algorithm) is named.
-Everything the ciphers refuse has one message, whichever layer refused it, so an error tells somebody who
-alters records nothing about how far they got.
+Keys from before there were key sets open as they always did, with the key-encryption key in its file.
 """
 
 from __future__ import annotations
 
-from base64 import b64decode, b64encode
-from binascii import Error as NotBase64
-
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_ssh_private_key
+from collections.abc import Callable
 
 from sealock.core.errors import PermanentError
-from sealock.core.project import Project, SealedKey
+from sealock.core.project import Project, SealedKey, ssh_key_name
+from sealock.core.sealed import DoesNotOpen, Unsealer
 from sealock.core.secret import Secret
+from sealock.keeper.halves import belongs_to
 from sealock.keeper.kek import FileKek
-from sealock.keeper.sealed import ALGORITHM, KEY_LENGTH, NONCE_LENGTH, TAG_LENGTH, WRAPPING, Binding
-
-LONGEST_KEY = 4096
-"""Bytes; an Ed25519 key as OpenSSH text is 387 long."""
+from sealock.keeper.old_keys import OldKeyOpener
 
 
 class KeyOpener:
-    """Opens keys sealed under one key-encryption key (`core.keys.Opener`)."""
+    """Opens the keys of projects (`core.keys.Opener`)."""
 
-    def __init__(self, kek: FileKek) -> None:
-        self._kek = kek
+    def __init__(self, unsealer: Unsealer, old_kek: Callable[[], FileKek]) -> None:
+        """old_kek: gives the key-encryption key in its file, asked for old keys only."""
+        self._unsealer = unsealer
+        self._old_kek = old_kek
 
     def open_key(self, project: Project) -> Secret:
         """The private key as OpenSSH text. PermanentError if this record is not exactly what was sealed
-        for this project under this key-encryption key."""
+        for this project, or its public half is another key's."""
         sealed = project.sealed_key
-        self._check_named(project)
-        binding = Binding(project.id, project.name, sealed.version, sealed.kek_id, sealed.algorithm)
+        if isinstance(sealed, SealedKey):
+            return OldKeyOpener(self._old_kek()).open_key(project, sealed)
+        if sealed.name != ssh_key_name(project.id, project.name, sealed.version):
+            raise _altered(project)
         try:
-            private = self._unseal(sealed, binding)
-        except (InvalidTag, ValueError) as error:
+            private = self._unsealer.open(sealed)
+        except DoesNotOpen as error:
             raise _altered(project) from error
-        if not _belongs_to(private, project.public_key):
+        if not belongs_to(private, project.public_key):
             private.forget()
             raise _altered(project)
         return private
-
-    def _check_named(self, project: Project) -> None:
-        sealed = project.sealed_key
-        if sealed.algorithm != ALGORITHM:
-            raise PermanentError(
-                f"the key of {project.name} is sealed in a way this version does not open",
-                details=f"algorithm {sealed.algorithm!r}",
-                resolution=_RESET.format(name=project.name),
-            )
-        if sealed.kek_id != self._kek.id:
-            raise PermanentError(
-                f"the key of {project.name} is sealed under another key-encryption key",
-                details=f"sealed under {sealed.kek_id}; {self._kek.path} is {self._kek.id}",
-                resolution=f"Restore that key-encryption key, or: {_RESET.format(name=project.name)}",
-            )
-
-    def _unseal(self, sealed: SealedKey, binding: Binding) -> Secret:
-        wrapped = _decode(sealed.wrapped_key, KEY_LENGTH + TAG_LENGTH, KEY_LENGTH + TAG_LENGTH)
-        wrapped_nonce = _decode(sealed.wrapped_key_nonce, NONCE_LENGTH, NONCE_LENGTH)
-        ciphertext = _decode(sealed.ciphertext, TAG_LENGTH + 1, TAG_LENGTH + LONGEST_KEY)
-        nonce = _decode(sealed.nonce, NONCE_LENGTH, NONCE_LENGTH)
-        with self._kek.subkey(WRAPPING) as wrapping_key:
-            data_key = _decrypt(wrapping_key, wrapped_nonce, wrapped, binding.for_data_key())
-        with data_key:
-            return _decrypt(data_key, nonce, ciphertext, binding.for_key())
-
-
-_RESET = "make the project a new one with `sealock project reset-key {name}` and install its public half."
-
-
-def _decrypt(key: Secret, nonce: bytes, ciphertext: bytes, bound_to: bytes) -> Secret:
-    # Into a buffer of our own, which can be overwritten; `bytes` cannot.
-    plain = bytearray(len(ciphertext) - TAG_LENGTH)
-    AESGCM(key.reveal()).decrypt_into(nonce, ciphertext, bound_to, plain)
-    secret = Secret(plain)
-    plain[:] = bytes(len(plain))
-    return secret
-
-
-def _decode(text: str, shortest: int, longest: int) -> bytes:
-    """Base64 of `shortest` to `longest` bytes. ValueError for anything else, and for a second spelling of
-    the same bytes."""
-    try:
-        value = b64decode(text, validate=True)
-    except NotBase64 as error:
-        raise ValueError("not Base64") from error
-    if not shortest <= len(value) <= longest or b64encode(value).decode() != text:
-        raise ValueError("not the Base64 of as many bytes as belong there")
-    return value
-
-
-def _belongs_to(private: Secret, public_line: str) -> bool:
-    """Whether the public half shown to people is the one of this private key."""
-    try:
-        pair = load_ssh_private_key(private.reveal(), password=None)
-    except ValueError:
-        return False
-    public = pair.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
-    return public_line.split(" ")[:2] == public.split(" ")
 
 
 def _altered(project: Project) -> PermanentError:
     return PermanentError(
         f"the sealed key of {project.name} does not open",
         details="The record was altered, or belongs to another project, name or version.",
-        resolution=f"Restore the project's record, or: {_RESET.format(name=project.name)}",
+        resolution="Restore the project's record, or make the project a new key with "
+        f"`sealock project reset-key {project.name}` and install its public half.",
     )

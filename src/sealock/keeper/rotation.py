@@ -13,28 +13,16 @@ with the others.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from sealock.core.errors import PermanentError, SealockError, TemporaryError
+from sealock.core.keyring import Level, Rotated
 from sealock.core.sealed import Owner, PublicKey, RetiredKey, Sealed, SealedPlace
-from sealock.keeper.journal import Journal, Level
+from sealock.keeper.journal import Journal
 from sealock.keeper.keysets import KeySets
 from sealock.keeper.sealing import seal
 
 TRIES = 10
 """How often the values of one owner are gone through while others keep writing some."""
-
-
-@dataclass(frozen=True)
-class Rotated:
-    """What was done. level: of the rotation that was finished, which may be one that a crash had cut
-    short. resumed: whether it was. old_key: what became of the back end's old key, empty for `sets`."""
-
-    level: Level
-    resumed: bool
-    owners: int
-    values: int
-    old_key: str = ""
 
 
 class Rotation:

@@ -12,22 +12,27 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from sealock.core.errors import PermanentError, UsageError
 from sealock.core.files import make_private_directory, remove_whole, write_whole
-from sealock.core.project import PROJECT_NAME, Project
+from sealock.core.project import PROJECT_NAME, Project, SealedKey, owner_of
+from sealock.core.sealed import Owner, Sealed
 from sealock.core.source import GitAddress
 from sealock.store.records import LONGEST_RECORD, decode, encode
+from sealock.store.retired import RetiredKeys
 
 SUFFIX = ".json"
 
 
 class ProjectFiles:
-    """Projects in `directory` (`core.project.Projects`). It is made when the first project is kept."""
+    """Projects in `directory` (`core.project.Projects`), each with its sealed key
+    (`core.sealed.SealedPlace`). It is made when the first project is kept."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
+        self._retired = RetiredKeys(directory / ".retired")
 
     def add(self, project: Project) -> None:
         """Keep a new project. UsageError if its name or address is taken."""
@@ -53,9 +58,7 @@ class ProjectFiles:
             kept = self.get(project.name)
             if kept.id != project.id:
                 raise _changed(project.name)
-            if project.sealed_key != kept.sealed_key and (
-                project.sealed_key.version != kept.sealed_key.version + 1
-            ):
+            if project.sealed_key != kept.sealed_key and not _follows(project, kept):
                 raise _changed(project.name)
             self._write(project)
 
@@ -94,6 +97,32 @@ class ProjectFiles:
                 self.get(name)
             remove_whole(self._path(name))
 
+    def sealed_of(self, owner: Owner) -> Iterator[Sealed]:
+        """The owner's project's key, if it has one that is sealed to its key set."""
+        for project in self.all():
+            if owner_of(project.id) == owner and isinstance(project.sealed_key, Sealed):
+                yield project.sealed_key
+
+    def reseal(self, old: Sealed, new: Sealed) -> bool:
+        """Put `new` in the place of exactly `old`; False if that is not there any more."""
+        with self._locked():
+            for project in self.all():
+                if project.sealed_key == old:
+                    self._write(replace(project, sealed_key=new))
+                    return True
+        return False
+
+    def retire(self, owner: Owner, below: int) -> bool:
+        """From now on refuse a key sealed to a version below `below`; False while such a one lies here."""
+        with self._locked():
+            if any(sealed.key_version < below for sealed in self.sealed_of(owner)):
+                return False
+            self._retired.retire(owner, below)
+            return True
+
+    def forget_owner(self, owner: Owner) -> None:
+        """Nothing: a project that is removed goes as a whole, and its key with it."""
+
     def _names(self) -> list[str]:
         try:
             entries = [entry.name for entry in self._directory.iterdir()]
@@ -118,6 +147,8 @@ class ProjectFiles:
 
     def _write(self, project: Project) -> None:
         data = encode(project)
+        if isinstance(project.sealed_key, Sealed):
+            self._retired.refuse(project.sealed_key)
         try:
             write_whole(self._path(project.name), data)
         except OSError as error:
@@ -135,6 +166,18 @@ class ProjectFiles:
             yield
         finally:
             os.close(descriptor)
+
+
+def _follows(project: Project, kept: Project) -> bool:
+    """Whether its key may take the other's place: the next one, or the same, sealed the new way."""
+    if project.sealed_key.version == kept.sealed_key.version + 1:
+        return True
+    return (
+        isinstance(kept.sealed_key, SealedKey)
+        and isinstance(project.sealed_key, Sealed)
+        and project.sealed_key.version == kept.sealed_key.version
+        and project.public_key == kept.public_key
+    )
 
 
 def _changed(name: str) -> UsageError:

@@ -11,8 +11,10 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from sealock.core.errors import PermanentError
-from sealock.core.project import PROJECT_NAME, Project, SealedKey
+from sealock.core.project import PROJECT_NAME, Project, SealedKey, ssh_key_name
+from sealock.core.sealed import Sealed
 from sealock.core.source import GitAddress
+from sealock.store.sealed_records import Base64, Number, Suite
 
 LONGEST_RECORD = 256 * 1024
 """Bytes. A record is about two thousand long."""
@@ -44,7 +46,19 @@ class _Address(_Part):
     path: Text
 
 
-class _SealedKey(_Part):
+class _Sealed(_Part):
+    """A key sealed to its project's key set; its name is the project's."""
+
+    version: Number
+    key_version: Number
+    suite: Suite
+    data: Annotated[Base64, Field(min_length=1, max_length=8192)]
+    created_at: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class _OldSealedKey(_Part):
+    """A key from before there were key sets."""
+
     version: Annotated[int, Field(ge=1)]
     algorithm: Text
     kek_id: Text
@@ -54,26 +68,47 @@ class _SealedKey(_Part):
     ciphertext: Text
 
 
-class _Record(_Part):
-    format: Literal[1] = 1
+class _Common(_Part):
     id: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
     name: Annotated[str, AfterValidator(_is_name)]
     address: _Address
     host_keys: Annotated[tuple[Text, ...], Field(min_length=1)]
     public_key: Text
-    sealed_key: _SealedKey
     created_at: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class _OldRecord(_Common):
+    format: Literal[1] = 1
+    sealed_key: _OldSealedKey
+
+    def key(self) -> SealedKey:
+        return SealedKey(**self.sealed_key.model_dump())
+
+
+class _Record(_Common):
+    format: Literal[2] = 2
+    sealed_key: _Sealed
+
+    def key(self) -> Sealed:
+        kept = self.sealed_key
+        name = ssh_key_name(self.id, self.name, kept.version)
+        return Sealed(name, kept.key_version, kept.suite, kept.data, kept.created_at)
 
 
 def encode(project: Project) -> bytes:
     """A project's record as JSON. PermanentError if it could not be read again."""
+    sealed = project.sealed_key
     try:
-        record = _Record.model_validate(project)
+        record = (_OldRecord if isinstance(sealed, SealedKey) else _Record).model_validate(project)
     except ValidationError as error:
-        raise PermanentError(
-            f"the project {project.name[:63]!r} cannot be kept", details=_told(error)
-        ) from error
+        raise _unfit(project, _told(error)) from error
+    if isinstance(sealed, Sealed) and record.key() != sealed:
+        raise _unfit(project, "Its key is sealed under another name than the project's.")
     return (json.dumps(record.model_dump(mode="json"), indent=2) + "\n").encode()
+
+
+def _unfit(project: Project, details: str) -> PermanentError:
+    return PermanentError(f"the project {project.name[:63]!r} cannot be kept", details=details)
 
 
 def decode(data: bytes, where: str) -> Project:
@@ -84,8 +119,9 @@ def decode(data: bytes, where: str) -> Project:
     try:
         if len(data) > LONGEST_RECORD:
             raise ValueError(f"longer than {LONGEST_RECORD} bytes")
-        json.loads(data, object_pairs_hook=_once)
-        record = _Record.model_validate_json(data)
+        found = json.loads(data, object_pairs_hook=_once)
+        old = isinstance(found, dict) and found.get("format", 1) == 1
+        record = (_OldRecord if old else _Record).model_validate_json(data)
     except ValidationError as error:
         raise _broken(where, _told(error)) from error
     except (ValueError, RecursionError) as error:
@@ -96,7 +132,7 @@ def decode(data: bytes, where: str) -> Project:
         address=GitAddress(**record.address.model_dump()),
         host_keys=record.host_keys,
         public_key=record.public_key,
-        sealed_key=SealedKey(**record.sealed_key.model_dump()),
+        sealed_key=record.key(),
         created_at=record.created_at,
     )
 

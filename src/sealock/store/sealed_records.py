@@ -36,13 +36,14 @@ def _decode(value: object) -> object:
     return found
 
 
-def _encode(value: bytes | None) -> str | None:
-    return None if value is None else b64encode(value).decode()
+def _encode(value: bytes) -> str:
+    return b64encode(value).decode()
 
 
-Data = Annotated[bytes | None, BeforeValidator(_decode), PlainSerializer(_encode)]
+Base64 = Annotated[bytes, BeforeValidator(_decode), PlainSerializer(_encode)]
 Id = Annotated[str, Field(pattern=f"^{OWNER_ID.pattern}$")]
 Number = Annotated[int, Field(ge=1, lt=2**53)]
+Suite = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,100}$")]
 Time = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
@@ -58,9 +59,9 @@ class SealedRecord(BaseModel):
     name: Annotated[str, Field(pattern=f"^{SEALED_NAME.pattern}$")]
     version: Number
     key_version: Number
-    suite: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,100}$")]
+    suite: Suite
     created_at: Time
-    data: Data
+    data: Base64 | None
     pinned: bool = False
     destroyed_at: Time | None = None
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,33 +12,53 @@ import pytest
 
 from sealock.builds.projects import add_project, remove_project, reset_key
 from sealock.core.errors import PermanentError, UsageError
-from sealock.core.project import Project
+from sealock.core.project import Project, owner_of
+from sealock.core.sealed import Sealed
 from sealock.core.source import GitAddress
 from sealock.keeper.kek import FileKek
 from sealock.keeper.open import KeyOpener
 from sealock.keeper.seal import KeySealer
 from sealock.store.projects import ProjectFiles
+from tests.support.keys import Installation as Keys
+from tests.support.keys import files
 
 ADDRESS = GitAddress("git", "git.example.org", 2222, "/team/parser.git")
 HOST_KEYS = ("ssh-ed25519 AAAA",)
 
 
 class Installation:
-    """A store, and a key-encryption key that is not in it."""
+    """A store, and keys that are not in it."""
 
     def __init__(self, directory: Path) -> None:
-        self.kek = FileKek.load_or_create(directory / "keys" / "kek")
+        self.keys = Keys(directory)
         self.store = directory / "projects"
         self.projects = ProjectFiles(self.store)
-        self.sealer = KeySealer(self.kek)
+        self.sealer = KeySealer(self.keys.sets)
 
     def add(
         self, name: str = "parser", address: GitAddress = ADDRESS, host_keys: Sequence[str] = HOST_KEYS
     ) -> Project:
         return add_project(name, address, host_keys, projects=self.projects, sealer=self.sealer)
 
+    def remove(self, name: str) -> Project:
+        return remove_project(
+            name, projects=self.projects, keys=self.keys.sets, places=[self.projects, self.keys.store]
+        )
+
+    def open(self, project: Project) -> bytes:
+        opener = KeyOpener(self.keys.sets, lambda: FileKek(self.store / "none"))
+        return opener.open_key(project).reveal()
+
+    def databases(self) -> list[Path]:
+        return [self.store, self.keys.directory / "sealed"]
+
     def kept(self) -> bytes:
-        return b"".join(path.read_bytes() for path in self.store.iterdir())
+        return b"".join(content for _, content in files(self.store))
+
+
+def data_of(project: Project) -> bytes:
+    assert isinstance(project.sealed_key, Sealed)
+    return b64encode(project.sealed_key.data)
 
 
 @pytest.fixture
@@ -49,7 +71,7 @@ def test_a_new_project_has_a_key_that_opens(here: Installation) -> None:
     assert here.projects.get("parser") == made
     assert made.host_keys == HOST_KEYS
     assert made.sealed_key.version == 1
-    assert KeyOpener(here.kek).open_key(made).reveal().startswith(b"-----BEGIN OPENSSH PRIVATE KEY-----")
+    assert here.open(made).startswith(b"-----BEGIN OPENSSH PRIVATE KEY-----")
 
 
 def test_no_two_projects_share_a_key_or_an_id(here: Installation) -> None:
@@ -60,7 +82,7 @@ def test_no_two_projects_share_a_key_or_an_id(here: Installation) -> None:
 
 
 def test_the_store_alone_holds_no_key(here: Installation) -> None:
-    private = KeyOpener(here.kek).open_key(here.add()).reveal()
+    private = here.open(here.add())
     for line in private.splitlines()[1:-1]:
         assert line not in here.kept()
 
@@ -99,30 +121,56 @@ def test_a_reset_makes_a_new_key_and_the_old_one_is_gone(here: Installation) -> 
         old.host_keys,
         old.created_at,
     )
-    KeyOpener(here.kek).open_key(new).forget()
-    for gone in (old.public_key, old.sealed_key.ciphertext, old.sealed_key.wrapped_key):
-        assert gone.encode() not in here.kept()
+    here.open(new)
+    for gone in (old.public_key.encode(), data_of(old)):
+        assert gone not in here.kept()
 
 
 def test_the_old_key_does_not_pass_for_the_new_one(here: Installation) -> None:
     old = here.add()
     new = reset_key("parser", projects=here.projects, sealer=here.sealer)
-    rolled_back = replace(
-        new, public_key=old.public_key, sealed_key=replace(old.sealed_key, version=new.sealed_key.version)
-    )
+    assert isinstance(old.sealed_key, Sealed)
+    assert isinstance(new.sealed_key, Sealed)
+    renamed = replace(old.sealed_key, name=new.sealed_key.name)
+    rolled_back = replace(new, public_key=old.public_key, sealed_key=renamed)
     with pytest.raises(PermanentError, match="does not open"):
-        KeyOpener(here.kek).open_key(rolled_back)
+        here.open(rolled_back)
 
 
 def test_a_removed_project_is_gone_with_its_key(here: Installation) -> None:
     made = here.add()
-    assert remove_project("parser", projects=here.projects) == made
+    assert here.remove("parser") == made
     assert here.projects.all() == []
-    assert made.sealed_key.ciphertext.encode() not in here.kept()
+    assert data_of(made) not in here.kept()
+
+
+def test_a_removed_projects_secrets_open_from_no_backup(here: Installation, tmp_path: Path) -> None:
+    """P13: everything but the keys is put back as it was."""
+    made = here.add()
+    name = here.keys.put(owner_of(made.id), "TOKEN", b"canary")
+    backups = [shutil.copytree(path, tmp_path / f"{path.name}.backup") for path in here.databases()]
+    here.remove("parser")
+    assert list(here.keys.store.sealed_of(name.owner)) == []
+    for path, backup in zip(here.databases(), backups, strict=True):
+        shutil.rmtree(path, ignore_errors=True)
+        backup.rename(path)
+    with pytest.raises(PermanentError, match="were destroyed"):
+        here.open(here.projects.get("parser"))
+    with pytest.raises(PermanentError, match="were destroyed"):
+        here.keys.get(name)
+    with pytest.raises(PermanentError, match="were destroyed"):
+        reset_key("parser", projects=here.projects, sealer=here.sealer)
+
+
+def test_a_removal_that_was_cut_short_can_be_asked_for_again(here: Installation) -> None:
+    made = here.add()
+    here.keys.sets.destroy(owner_of(made.id))
+    assert here.remove("parser") == made
+    assert here.projects.all() == []
 
 
 def test_an_unknown_name_is_refused(here: Installation) -> None:
     with pytest.raises(UsageError, match="there is no project"):
         reset_key("parser", projects=here.projects, sealer=here.sealer)
     with pytest.raises(UsageError, match="there is no project"):
-        remove_project("parser", projects=here.projects)
+        here.remove("parser")

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from sealock.core.project import Project
+from sealock.core.sealed import KeyDestroyer, Sealed, SealedPlace
 from sealock.core.source import GitAddress
 from sealock.keeper.kek import FileKek
 from sealock.keeper.open import KeyOpener
@@ -16,6 +19,7 @@ from sealock.keeper.seal import KeySealer
 from sealock.providers.git.address import parse
 from sealock.providers.git.known_hosts import pins
 from sealock.store.projects import ProjectFiles
+from tests.support.keys import Installation
 
 Sealock = Callable[..., tuple[int, str, str]]
 HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIITc4QHi8JWxKO2tYrzRmfUJVJucup6Jb7U+vZPaVG+Y"
@@ -27,19 +31,30 @@ class ProjectTools:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self.kek = FileKek.load_or_create(directory / "keys" / "kek")
+        self.keys = Installation(directory)
 
     def projects(self) -> ProjectFiles:
         return ProjectFiles(self.directory / "projects")
 
     def sealer(self) -> KeySealer:
-        return KeySealer(self.kek)
+        return KeySealer(self.keys.sets)
+
+    def key_destroyer(self) -> KeyDestroyer:
+        return self.keys.sets
+
+    def sealed_places(self) -> list[SealedPlace]:
+        return [self.projects(), self.keys.store]
 
     def git_address(self, url: str) -> GitAddress:
         return parse(url)
 
     def host_keys(self, host: str, port: int, given: tuple[str, ...]) -> tuple[str, ...]:
         return pins(host, port, given, None)
+
+
+def data_of(project: Project) -> str:
+    assert isinstance(project.sealed_key, Sealed)
+    return b64encode(project.sealed_key.data).decode()
 
 
 @pytest.fixture
@@ -53,7 +68,7 @@ def test_add_prints_the_public_half_alone(sealock: Sealock, tools: ProjectTools)
     assert (code, err) == (0, "")
     assert project.public_key in out.splitlines()
     assert "PRIVATE" not in out
-    assert project.sealed_key.ciphertext not in out
+    assert data_of(project) not in out
     assert project.host_keys == (HOST_KEY,)
 
 
@@ -110,9 +125,9 @@ def test_list_and_show(sealock: Sealock, tools: ProjectTools) -> None:
     assert sealock("project", "list")[1] == "parser  ssh://git@git.example.org/team/parser.git\n"
     _, shown, _ = sealock("project", "show", "parser")
     project = tools.projects().get("parser")
-    for part in (project.public_key, HOST_KEY, f"version 1, sealed under {tools.kek.id}"):
+    for part in (project.public_key, HOST_KEY, "version 1, sealed under version 1 of its key set"):
         assert part in shown
-    assert project.sealed_key.ciphertext not in shown
+    assert data_of(project) not in shown
 
 
 def test_json(sealock: Sealock, tools: ProjectTools) -> None:
@@ -136,7 +151,8 @@ def test_reset_key(sealock: Sealock, tools: ProjectTools) -> None:
     assert old.public_key not in out
     assert new.sealed_key.version == 2
     assert json.loads(sealock("project", "reset-key", "parser", "--json")[1])["key_version"] == 3
-    KeyOpener(tools.kek).open_key(tools.projects().get("parser")).forget()
+    opener = KeyOpener(tools.keys.sets, lambda: FileKek(tools.directory / "none"))
+    opener.open_key(tools.projects().get("parser")).forget()
 
 
 def test_remove_asks(sealock: Sealock, tools: ProjectTools, monkeypatch: pytest.MonkeyPatch) -> None:

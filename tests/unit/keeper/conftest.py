@@ -1,4 +1,4 @@
-"""A key-encryption key, and projects with keys sealed under it."""
+"""Keys of an installation, and projects with keys sealed under them, the old way and the new."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from sealock.core.project import Project
+from sealock.core.project import Project, SealedKey
+from sealock.core.sealed import Sealed
 from sealock.core.source import GitAddress
 from sealock.keeper.kek import FileKek
 from sealock.keeper.seal import KeySealer
+from tests.support.keys import Installation
+from tests.support.old_keys import new_old_key
 
 MakeProject = Callable[..., Project]
 
@@ -21,17 +24,33 @@ def kek(tmp_path: Path) -> FileKek:
 
 
 @pytest.fixture
-def make_project(kek: FileKek) -> MakeProject:
+def ours(tmp_path: Path) -> Installation:
+    return Installation(tmp_path / "data")
+
+
+@pytest.fixture
+def make_old_project(kek: FileKek) -> MakeProject:
     def make(name: str = "parser", version: int = 1, project_id: str = "0" * 31 + "1") -> Project:
-        public_key, sealed_key = KeySealer(kek).new_key(project_id, version, name)
-        return Project(
-            id=project_id,
-            name=name,
-            address=GitAddress("git", "git.example.org", 22, "/team/parser.git"),
-            host_keys=("ssh-ed25519 AAAA",),
-            public_key=public_key,
-            sealed_key=sealed_key,
-            created_at=1_700_000_000.0,
-        )
+        return _project(project_id, name, *new_old_key(kek, project_id, version, name))
 
     return make
+
+
+@pytest.fixture
+def make_project(ours: Installation) -> MakeProject:
+    def make(name: str = "parser", version: int = 1, project_id: str = "0" * 31 + "1") -> Project:
+        return _project(project_id, name, *KeySealer(ours.sets).new_key(project_id, version, name))
+
+    return make
+
+
+def _project(project_id: str, name: str, public_key: str, sealed_key: Sealed | SealedKey) -> Project:
+    return Project(
+        id=project_id,
+        name=name,
+        address=GitAddress("git", "git.example.org", 22, "/team/parser.git"),
+        host_keys=("ssh-ed25519 AAAA",),
+        public_key=public_key,
+        sealed_key=sealed_key,
+        created_at=1_700_000_000.0,
+    )

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from sealock.core.errors import PermanentError, UsageError
-from sealock.core.project import Project
+from sealock.core.project import Project, SealedKey
+from sealock.core.sealed import Sealed
 from sealock.store.projects import ProjectFiles
 
 MakeProject = Callable[..., Project]
@@ -100,20 +101,20 @@ def test_the_next_key_takes_the_place_of_the_old(
 ) -> None:
     project = make_project()
     files.add(project)
-    changed = replace(project, sealed_key=replace(project.sealed_key, version=2, ciphertext="bmV3"))
+    changed = replace(project, sealed_key=make_project(version=2).sealed_key)
     files.replace(changed)
     assert files.get("parser") == changed
-    assert b'"Yw=="' not in (tmp_path / "projects/parser.json").read_bytes()
+    assert b'"version": 1' not in (tmp_path / "projects/parser.json").read_bytes()
 
 
-@pytest.mark.parametrize("version", [1, 3, 0])
+@pytest.mark.parametrize("version", [1, 3])
 def test_a_key_that_is_not_the_next_is_refused(
     files: ProjectFiles, make_project: MakeProject, version: int
 ) -> None:
     """Neither does an old key come back, nor do two resets at once undo each other."""
     project = make_project()
     files.add(project)
-    changed = replace(project, sealed_key=replace(project.sealed_key, version=version, ciphertext="bmV3"))
+    changed = replace(project, sealed_key=_other(make_project(version=version).sealed_key))
     with pytest.raises(UsageError, match="changed by somebody else"):
         files.replace(changed)
     assert files.get("parser") == project
@@ -170,6 +171,13 @@ def test_a_full_disk_keeps_the_old_record(
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(PermanentError, match="cannot be kept"):
-        files.replace(replace(project, sealed_key=replace(project.sealed_key, version=2)))
+        files.replace(replace(project, sealed_key=make_project(version=2).sealed_key))
     assert files.get("parser") == project
     assert _names(tmp_path / "projects") == [".lock", "parser.json"]
+
+
+def _other(sealed: Sealed | SealedKey) -> Sealed | SealedKey:
+    """The same version of a key, but not the same key."""
+    if isinstance(sealed, Sealed):
+        return replace(sealed, data=b"other")
+    return replace(sealed, ciphertext="bmV3")

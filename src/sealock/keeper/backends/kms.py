@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -21,6 +20,7 @@ from sealock.core.decision import Denied
 from sealock.core.errors import PermanentError, SealockError, TemporaryError, UsageError
 from sealock.core.sealed import DoesNotOpen
 from sealock.core.secret import Secret
+from sealock.keeper.backends.options import KmsOptions
 from sealock.keeper.backends.port import LONGEST_WRAPPED, BackendStatus, Wrapped
 from sealock.keeper.backends.proof import prove
 
@@ -37,15 +37,6 @@ LATER = {
     "ThrottlingException",
 }
 NOT_OURS = {"IncorrectKeyException", "InvalidCiphertextException"}
-
-
-@dataclass(frozen=True)
-class KmsOptions:
-    """key: the ARN of a symmetric key; an alias could be turned to another key. endpoint: where KMS is, if
-    not where the ARN's region says."""
-
-    key: str
-    endpoint: str | None = None
 
 
 class KmsBackend:

@@ -21,8 +21,6 @@ import time
 from base64 import b64decode, b64encode
 from binascii import Error as NotBase64
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx2
@@ -31,6 +29,7 @@ from sealock.core.errors import PermanentError, UsageError
 from sealock.core.files import read_secret_file
 from sealock.core.sealed import DoesNotOpen
 from sealock.core.secret import Secret
+from sealock.keeper.backends.options import VaultOptions
 from sealock.keeper.backends.port import LONGEST_WRAPPED, BackendStatus, Wrapped
 from sealock.keeper.backends.proof import prove
 from sealock.keeper.backends.vault_errors import refusal, strange, unreachable
@@ -42,20 +41,6 @@ LONGEST_ANSWER = 256 * 1024
 DEADLINE = 10.0
 """Seconds for a whole answer."""
 DIGEST_LENGTH = 32
-
-
-@dataclass(frozen=True)
-class VaultOptions:
-    """address: `https://host:port`. mount: where the engine is. key: its key's name. token_file: holds the
-    token alone. ca_certificate: PEM of who signed Vault's certificate, if it is not publicly known.
-    namespace: of Vault Enterprise or OpenBao, if any."""
-
-    address: str
-    key: str
-    token_file: Path
-    mount: str = "transit"
-    ca_certificate: Path | None = None
-    namespace: str | None = None
 
 
 class VaultBackend:

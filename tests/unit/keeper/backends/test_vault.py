@@ -12,8 +12,9 @@ import pytest
 from sealock.core.errors import PermanentError, SealockError, TemporaryError, UsageError
 from sealock.core.sealed import DoesNotOpen
 from sealock.core.secret import Secret
+from sealock.keeper.backends.options import VaultOptions
 from sealock.keeper.backends.port import Wrapped
-from sealock.keeper.backends.vault import VaultBackend, VaultOptions
+from sealock.keeper.backends.vault import VaultBackend
 from tests.support.vault import TOKEN, RunningVault, running_vault
 
 VALUE = b"32 bytes that are very secret..!"
