@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-pytest_plugins = ["tests.support.images", "tests.support.machines"]
+pytest_plugins = ["tests.support.images", "tests.support.machines", "tests.support.installation"]
 pytest.register_assert_rewrite("tests.support.machine_contract", "tests.support.machines")
 
 
