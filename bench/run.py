@@ -18,12 +18,14 @@ from rich.table import Table
 from bench.rows import Row
 
 HERE = Path(__file__).parent
-NOT_PARTS = {"__init__", "run", "rows"}
+NOT_PARTS = {"__init__", "run", "rows", "programs"}
+# Columns where there is no terminal to ask; no row is broken at this width.
+PLAIN_WIDTH = 160
 
 
 def main(wanted: list[str]) -> int:
     """Measure the wanted parts, all of them by default."""
-    console = Console()
+    console = Console() if sys.stdout.isatty() else Console(width=PLAIN_WIDTH)
     found: list[Row] = []
     for name in wanted or parts():
         console.print(f"measuring {name} …", style="dim")
@@ -41,12 +43,16 @@ def parts() -> list[str]:
 
 def table(found: list[Row]) -> Table:
     """The figures for a person."""
-    result = Table("name", "median", "unit", "spread", "against", "baseline", "ratio")
+    result = Table()
+    for column in ("name", "median", "unit", "spread", "runs", "against", "baseline", "ratio"):
+        numeric = column in {"median", "runs", "baseline", "ratio"}
+        result.add_column(column, no_wrap=column == "name", justify="right" if numeric else "left")
     for each in found:
-        spread = f"{min(each.runs):.3g} to {max(each.runs):.3g} ({len(each.runs)} runs)"
+        spread = f"{min(each.runs):.3g} to {max(each.runs):.3g}"
         baseline = "" if each.baseline is None else f"{each.baseline:.3g}"
         ratio = "" if each.ratio is None else f"{each.ratio:.3f}"
-        result.add_row(each.name, f"{each.value:.3g}", each.unit, spread, each.against, baseline, ratio)
+        value, runs = f"{each.value:.3g}", str(len(each.runs))
+        result.add_row(each.name, value, each.unit, spread, runs, each.against, baseline, ratio)
     return result
 
 
