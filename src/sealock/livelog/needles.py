@@ -28,6 +28,9 @@ next anchor on."""
 _LARGEST_TABLE = 32 * 1024
 """Bytes of needles for which the faster, larger automaton is made: about a kilobyte a byte."""
 
+_QUICK_LOOK = 3
+"""Bytes, fewer than any needle has, that tell most ends of a stream from every beginning of a needle."""
+
 Interval = tuple[int, int]
 """Begin and end in a stream."""
 
@@ -36,7 +39,7 @@ Place = tuple[bytes, int]
 
 
 class Needles:
-    """A set of texts to look for, none of them empty."""
+    """A set of texts to look for, at least one, each of four bytes or more."""
 
     def __init__(self, texts: Iterable[bytes]) -> None:
         self._places = dict(_places(texts))
@@ -47,6 +50,7 @@ class Needles:
             implementation=Implementation.DFA if size <= _LARGEST_TABLE else Implementation.ContiguousNFA,
         )
         first = {needle[:1] for needle in self._needles}
+        self._beginnings = {needle[:_QUICK_LOOK] for needle in self._needles}
         self._may_begin = re.compile(b"[" + b"".join(map(re.escape, sorted(first))) + b"]")
 
     def matches(
@@ -70,6 +74,8 @@ class Needles:
         Whatever begins before is decided: if it were open it would be a longer such end."""
         for candidate in self._may_begin.finditer(stream, max(0, len(stream) - LONGEST_NEEDLE + 1)):
             end = stream[candidate.start() :]
+            if len(end) >= _QUICK_LOOK and end[:_QUICK_LOOK] not in self._beginnings:
+                continue
             # What begins with `end` stands right behind it in the order.
             position = bisect_right(self._needles, end)
             if position < len(self._needles) and self._needles[position].startswith(end):

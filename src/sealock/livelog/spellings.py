@@ -53,7 +53,8 @@ class Spelled:
 
 def spell(name: str, value: bytes) -> Spelled:
     """Every spelling of one secret. name: what the user calls it, for the warning."""
-    bare = value.strip()
+    # The blanks around a text are no secret; in what is no text, nothing is a blank.
+    bare = value if b"\0" in value else value.strip()
     if len(bare) < SHORTEST:
         return Spelled(
             frozenset(),

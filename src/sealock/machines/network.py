@@ -191,7 +191,7 @@ async def _looked_up(name: str) -> list[firewall.Range]:
     loop = asyncio.get_running_loop()
     try:
         found = await loop.getaddrinfo(name, None, family=socket.AF_INET, type=socket.SOCK_STREAM)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         raise _bad_entry(name, str(error)) from error
     return [firewall.Range(str(address[0])) for *_, address in found]
 
@@ -223,9 +223,15 @@ def _has_default_route(give_up: asyncio.Event) -> bool:
 
 
 def _tool(argv: list[str], text: str = "") -> str:
-    """Run ip or nft. PermanentError with what it said if it fails."""
+    """Run ip or nft. PermanentError with what it said if it fails.
+
+    In a session of its own: Ctrl-C in a terminal goes to everybody there, and a tool that it ended half-way
+    would be taken for a fault of this host, or leave the namespace it was to remove.
+    """
     try:
-        done = subprocess.run(argv, input=text, capture_output=True, text=True, check=True, timeout=30)
+        done = subprocess.run(
+            argv, input=text, capture_output=True, text=True, check=True, timeout=30, start_new_session=True
+        )
     except FileNotFoundError as error:
         raise PermanentError(
             f"the program {argv[0]} is missing",

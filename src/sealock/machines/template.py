@@ -106,26 +106,32 @@ def load(directory: Path) -> Template | None:
     """The copy kept there, sealed, or None if there is none. ValueError if it is not what was saved."""
     try:
         about = json.loads((directory / "template.json").read_text())
-        size, sums = int(about["size"]), about["sha256"]
-        template = Template(new_memory(size), new_memory(0, "sealock-state"), size)
+        size, sums = int(about["size"]), dict(about["sha256"])
     except FileNotFoundError:
         return None
-    except (KeyError, TypeError, ValueError) as error:
+    except (OSError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"{directory}/template.json is damaged: {error}") from error
+    template = Template(new_memory(0), new_memory(0, "sealock-state"), size)
     try:
-        for name, target in (("memory", template.memory), ("state", template.state)):
-            with (directory / name).open("rb") as file:
-                if _copy(file.fileno(), target) != sums[name]:
-                    raise ValueError(f"{directory}/{name} is not what was saved")
-        seal(template.memory)
-        seal(template.state)
-    except (OSError, KeyError) as error:
+        _fill(template, directory, sums)
+    except OSError as error:
         template.close()
         raise ValueError(f"{directory} is damaged: {error}") from error
-    except ValueError:
+    except BaseException:
         template.close()
         raise
     return template
+
+
+def _fill(template: Template, directory: Path, sums: dict[str, object]) -> None:
+    """Copy what is kept into the template and seal it. ValueError if a byte of it is another."""
+    for name, target in (("memory", template.memory), ("state", template.state)):
+        with (directory / name).open("rb") as file:
+            if _copy(file.fileno(), target) != sums.get(name):
+                raise ValueError(f"{directory}/{name} is not what was saved")
+        seal(target)
+    if os.fstat(template.memory).st_size != template.size:
+        raise ValueError(f"{directory}/memory is not of the size it should have")
 
 
 def _create(path: Path) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sealock.core.secret import Secret
@@ -76,6 +76,7 @@ def streams(draw: st.DrawFn, secrets: Sequence[bytes]) -> bytes:
     return b"".join(draw(st.lists(part, max_size=8)))
 
 
+@settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_any_split_gives_what_the_rule_says(data: st.DataObject) -> None:
     secrets = data.draw(SECRETS)
@@ -112,6 +113,7 @@ LONG = st.one_of(
 )
 
 
+@settings(max_examples=50, deadline=None)
 @given(LONG, st.lists(st.integers(0, 4000), max_size=12), st.data())
 def test_a_long_secret_is_masked_whole_over_any_split(
     secret: bytes, at: list[int], data: st.DataObject
@@ -130,20 +132,21 @@ def test_a_long_secret_is_masked_whole_over_any_split(
         assert whole == b"<" + b"\n".join(b"***" if line else b"" for line in bare.split(b"\n")) + b">"
 
 
-@pytest.mark.parametrize("length", [100, 4000, 100_000])
+@pytest.mark.parametrize("length", [100, 3000, 50_000])
 def test_a_part_of_a_long_secret_is_masked_but_for_its_edges(length: int) -> None:
     chance = random.Random(length)
-    secret = os.urandom(length)
+    secret = chance.randbytes(length)
+    masker = masker_of(secret)
     for _ in range(20):
         begin = chance.randrange(length // 2)
         part = secret[begin : begin + chance.randrange(length // 2)]
         pieces = split(b"<" + part + b">", [chance.randrange(length) for _ in range(5)])
-        shown = through(masker_of(secret), pieces).replace(b"***", b"")
+        shown = through(masker, pieces).replace(b"***", b"")
         assert len(shown.replace(b"\n", b"")) <= 2 + 256 + 32
 
 
 def test_what_is_held_back_is_shorter_than_a_needle_whatever_the_secret() -> None:
-    secret = os.urandom(100_000)
+    secret = random.Random(7).randbytes(100_000)
     masker = masker_of(secret, b"word-" * 10)
     stream = b"word-" * 7 + secret + b"word-" * 9 + os.urandom(5000)
     for each in range(0, len(stream), 7):
@@ -228,7 +231,7 @@ def test_a_forgotten_secret_is_refused_rather_than_not_masked() -> None:
         StreamMasker().add("A", secret)
 
 
-@pytest.mark.parametrize("secret", [b"x" * (1 << 20), b"0123456789" * 100_000], ids=["one byte", "periodic"])
+@pytest.mark.parametrize("secret", [b"x" * (1 << 18), b"0123456789" * 25_000], ids=["one byte", "periodic"])
 def test_a_long_secret_of_little_variety_costs_no_more_than_its_length(secret: bytes) -> None:
     assert through(masker_of(secret), split(secret, range(0, len(secret), 30_000))) == b"***"
 

@@ -1,0 +1,80 @@
+"""Sealed logs in files, one a build, in a directory of ours alone. What lies there is of no use without
+the builds' log keys, which are kept elsewhere."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from sealock.core.errors import PermanentError, UsageError
+from sealock.core.files import make_private_directory, remove_whole
+from sealock.core.secret import Secret
+from sealock.livelog.read import SealedLogReader
+from sealock.livelog.write import SealedLogWriter
+
+SUFFIX = ".log"
+BUILD_ID = re.compile(r"[0-9a-f]{32}")
+
+
+class LogFiles:
+    """Logs in `directory` (`core.log.Logs`). It is made when the first log is."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def create(self, build_id: str, key: Secret) -> SealedLogWriter:
+        """A new log. PermanentError if this build has one already, or it cannot be kept."""
+        path = self._path(build_id)
+        make_private_directory(self._directory)
+        try:
+            return SealedLogWriter(path, build_id, key)
+        except FileExistsError as error:
+            raise PermanentError(
+                f"build {build_id} has a log already",
+                details=str(path),
+                resolution="A log is written once. Give the new attempt a build id of its own.",
+            ) from error
+        except OSError as error:
+            raise PermanentError(
+                f"the log of build {build_id} cannot be kept",
+                details=str(error),
+                resolution="Make room, or give us the right to write there.",
+            ) from error
+
+    def open(self, build_id: str, key: Secret) -> SealedLogReader:
+        """UsageError if this build has no log; PermanentError if it is not what was kept."""
+        path = self._path(build_id)
+        try:
+            return SealedLogReader(path, build_id, key)
+        except FileNotFoundError as error:
+            raise _no_log(build_id) from error
+        except OSError as error:
+            raise PermanentError(
+                f"the log of build {build_id} cannot be read",
+                details=str(error),
+                resolution="Make it a regular file that the user Sealock runs as may read.",
+            ) from error
+
+    def all(self) -> list[str]:
+        """The builds that have a log, by id."""
+        names = (path.name.removesuffix(SUFFIX) for path in self._directory.glob(f"*{SUFFIX}"))
+        return sorted(name for name in names if BUILD_ID.fullmatch(name))
+
+    def remove(self, build_id: str) -> None:
+        """Remove a build's log. UsageError if there is none."""
+        try:
+            remove_whole(self._path(build_id))
+        except FileNotFoundError as error:
+            raise _no_log(build_id) from error
+
+    def _path(self, build_id: str) -> Path:
+        if not BUILD_ID.fullmatch(build_id):
+            raise _no_log(build_id)
+        return self._directory / f"{build_id}{SUFFIX}"
+
+
+def _no_log(build_id: str) -> UsageError:
+    return UsageError(
+        f"there is no log of a build {build_id[:40]!r}",
+        resolution="A build's id has 32 hexadecimal digits; its log may have been removed.",
+    )

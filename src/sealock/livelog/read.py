@@ -1,0 +1,143 @@
+"""Reads a sealed log: a range of its lines, its marks, a search.
+
+Only chunks that are asked for are opened, and nothing is returned from one that does not open. The last
+one is opened at once, because it says how many lines there are and whether the log is complete.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+
+from sealock.core.errors import PermanentError
+from sealock.core.log import Found, Line, LogSummary, Mark
+from sealock.core.secret import Secret
+from sealock.livelog.format import Flags, decode_body
+from sealock.livelog.index import Chunk, Index
+from sealock.livelog.lines import Lines
+from sealock.livelog.seal import ChunkCipher, DoesNotOpen
+from sealock.livelog.search import Search
+
+_PIECE = 1 << 20
+
+
+class SealedLogReader:
+    """Reads a file (`core.log.LogReader`)."""
+
+    def __init__(self, path: Path, build_id: str, key: Secret) -> None:
+        """FileNotFoundError if there is none; PermanentError if it is not that build's log as it was
+        kept, or does not open with this key."""
+        self._path, self._build_id = path, build_id
+        self._file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            self._index = Index(self._file)
+            if self._index.file_header.build_id != build_id:
+                raise ValueError(f"it is the log of build {self._index.file_header.build_id}")
+            self._cipher = ChunkCipher(key, self._index.file_header)
+            self.refresh()
+        except ValueError as error:
+            self.close()
+            raise self._altered(str(error)) from error
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def lines(self) -> int:
+        """How many lines there are."""
+        return self._index.lines
+
+    @property
+    def complete(self) -> bool:
+        """Whether it ends where its writer closed it."""
+        return self._index.complete
+
+    def refresh(self) -> None:
+        """Take in what was added."""
+        known = len(self._index.chunks)
+        try:
+            self._index.extend()
+        except ValueError as error:
+            raise self._altered(str(error)) from error
+        if len(self._index.chunks) > known:
+            self._open(self._index.chunks[-1])
+
+    def read(self, first: int, count: int) -> list[Line]:
+        """The lines from number `first` on, at most `count` of them."""
+        lines = Lines(first, count)
+        for chunk, output in self._outputs(first):
+            lines.add(output, chunk.header.first, chunk.header.milliseconds / 1000)
+            if lines.full:
+                break
+        return lines.found()
+
+    def marks(self) -> list[Mark]:
+        """Every mark, in order."""
+        found = []
+        for chunk in self._index.chunks:
+            if Flags.MARKS in chunk.header.flags:
+                marks, _ = self._open(chunk)
+                found += [Mark(line, at / 1000, text) for line, at, text in json.loads(marks)]
+        return found
+
+    def search(
+        self, text: str, *, first: int = 1, limit: int = 1000, ignore_case: bool = False
+    ) -> list[Found]:
+        """The lines from number `first` on that hold this text, at most `limit` of them."""
+        search = Search(text, first=first, limit=limit, ignore_case=ignore_case)
+        for chunk, output in self._outputs(first):
+            search.add(output, chunk.header.first)
+            if search.full:
+                break
+        return search.found
+
+    def summary(self) -> LogSummary:
+        """Computed anew from the file; every chunk is opened."""
+        size = sum(len(output) for _, output in self._outputs(1))
+        digest = hashlib.sha256()
+        position, end = 0, self._index.chunks[-1].end if self._index.chunks else 0
+        while piece := os.pread(self._file, min(_PIECE, end - position), position):
+            digest.update(piece)
+            position += len(piece)
+        chunks = len(self._index.chunks)
+        return LogSummary(
+            self._build_id, self.lines, size, chunks, f"sha256:{digest.hexdigest()}", self.complete
+        )
+
+    def close(self) -> None:
+        """May be called twice."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+    def __enter__(self) -> SealedLogReader:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _outputs(self, first: int) -> Iterator[tuple[Chunk, bytes]]:
+        """The output of each chunk from the one with line `first` on."""
+        for chunk in self._index.chunks[self._index.from_line(first) :]:
+            yield chunk, self._open(chunk)[1]
+
+    def _open(self, chunk: Chunk) -> tuple[bytes, bytes]:
+        """Marks and output."""
+        sealed = os.pread(self._file, chunk.header.length, chunk.offset)
+        try:
+            return decode_body(self._cipher.open(chunk.header, sealed))
+        except DoesNotOpen as error:
+            raise self._altered(f"chunk {chunk.header.number} does not open") from error
+
+    def _altered(self, why: str) -> PermanentError:
+        return PermanentError(
+            f"the log of build {self._build_id} is not what was kept, or the key is another's",
+            details=f"{self._path}: {why}",
+            resolution="Restore the file from its backup.",
+        )
