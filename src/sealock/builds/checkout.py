@@ -136,7 +136,7 @@ class _Fetch:
         if opened.removed_at is None:
             raise PermanentError("the key's agent did not say when it ended; the build does not go on")
         await self._write(fetched)
-        return Checkout(fetched.commit, self._directory, opened.opened_at, opened.removed_at)
+        return Checkout(fetched.commit, self._directory, opened.opened_at, opened.removed_at, fetched.branch)
 
     async def _init(self, want: str) -> None:
         await self._git.init(self._directory, "sha256" if _is_commit(want, 64) else "sha1")

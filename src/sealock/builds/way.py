@@ -125,7 +125,7 @@ class Way:
                 said = None
                 if wanted == needs:
                     found = find_secrets(plan, project, self._ports.secrets.values)
-                    work = Work(plan, found, project, _branch(source))
+                    work = Work(plan, found, project, done.branch)
                     said = await self._steps(machine, work, done, record)
             if said is not None:
                 return record, after_steps(said, record)
@@ -273,12 +273,6 @@ def _name(source: DirectorySource | RemoteSource) -> str:
     if isinstance(source, RemoteSource):
         return str(source.address)
     return f"directory:{source.path.resolve().name}"
-
-
-def _branch(source: RemoteSource) -> str | None:
-    """Only a full name says that it is a branch; the server was not asked what a short one is."""
-    prefix = "refs/heads/"
-    return source.ref.removeprefix(prefix) if source.ref and source.ref.startswith(prefix) else None
 
 
 def _fingerprint(public_key: str) -> str:

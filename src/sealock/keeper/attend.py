@@ -46,16 +46,16 @@ class AttendedKeeper:
         self,
         client: KeeperClient,
         command: Sequence[str],
-        socket: Path,
+        lock: Path,
         owner_key: Callable[[], Ed25519PrivateKey],
         say: Callable[[str], None],
     ) -> None:
-        """owner_key: what the owner of this installation signs in with; the keeper knows its public half.
-        command: starts a keeper on `socket` that stops at the end of its input. say: takes the lines of
-        its log that say what it refused, and why."""
+        """command: starts a keeper where `client` asks, which stops at the end of its input. lock: a file that
+        says who starts it. owner_key: what the owner of this installation signs in with; the keeper knows
+        its public half. say: takes the lines of its log that say what it refused, and why."""
         self.client = client
         self._command = command
-        self._socket = socket
+        self._lock = lock
         self._owner_key = owner_key
         self._say = say
         self._process: Process | None = None
@@ -79,6 +79,7 @@ class AttendedKeeper:
                 process.kill()
             await process.wait()
         await reading
+        self._process = self._reading = None
 
     @asynccontextmanager
     async def lease(self, terms: Terms) -> AsyncIterator[HeldLease]:
@@ -112,8 +113,8 @@ class AttendedKeeper:
         async with self._turn:
             if self._runs() or await self._answers():
                 return
-            make_private_directory(self._socket.parent)
-            async with _alone(self._socket.with_suffix(".starting")):
+            make_private_directory(self._lock.parent)
+            async with _alone(self._lock):
                 if not await self._answers():
                     await self._start()
 
@@ -156,18 +157,18 @@ class AttendedKeeper:
 
 
 class AskedPublicKeys:
-    """Public keys, each asked of a keeper that is attended for that long (`core.sealed.PublicKeys`).
+    """Public keys, each asked of a keeper that is there for that long (`core.sealed.PublicKeys`).
     Not to be called where an event loop runs."""
 
-    def __init__(self, attended: Callable[[], AttendedKeeper]) -> None:
-        self._attended = attended
+    def __init__(self, keeper: AttendedKeeper) -> None:
+        self._keeper = keeper
 
     def public_key(self, owner: Owner) -> PublicKey:
         """What values of that owner are sealed to. As `AttendedKeeper.public_key`."""
         return asyncio.run(self._ask(owner))
 
     async def _ask(self, owner: Owner) -> PublicKey:
-        async with self._attended() as keeper:
+        async with self._keeper as keeper:
             return await keeper.public_key(owner)
 
 

@@ -11,8 +11,9 @@ import asyncio
 import os
 import signal
 import socket
+import stat
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -86,7 +87,7 @@ class Keeper:
             peers = options.peers.joined(authorities.peers)
             epoch = Epoch(options.directory / "epoch")
             # Attended, what comes in is read to its end and thrown away.
-            attendant = os.dup(0) if attended else None
+            attendant = _attendant() if attended else None
             _no_input()
             achieved += shut_in(network=options.network)
             desk = Desk(
@@ -148,6 +149,18 @@ async def _serve(server: Server, listening: Listening, path: Path, say: Log, att
         say(f"serving on {path}")
         await stopped.wait()
         say("stopping")
+        with suppress(OSError):  # of a directory where we may not; the next keeper takes its place then
+            path.unlink()
+
+
+def _attendant() -> int:
+    """Standard input, kept open for nothing but its end."""
+    if not stat.S_ISFIFO(os.fstat(0).st_mode):
+        raise UsageError(
+            "--attended needs a pipe as standard input",
+            resolution="It is for a process that starts the keeper; by hand, leave it out.",
+        )
+    return os.dup(0)
 
 
 def _until_end(attendant: int, stopped: asyncio.Event) -> None:
