@@ -1,5 +1,6 @@
 # Each target sets up what is missing first, and can be run again at no cost.
 BIN := .venv/bin
+QUICK := tests/unit tests/contract tests/architecture
 # Networks and limits of machines are root's to make; QEMU itself runs as a user without rights.
 AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo --preserve-env --)
 .DEFAULT_GOAL := help
@@ -11,11 +12,11 @@ help: ## Show these lines
 run: setup ## Build a sample project, from a private Git server, in a fresh machine (ONCE=1: that alone)
 	@$(AS_ROOT) $(BIN)/python -m scripts.sample.run
 
-test: setup check ## Check everything and run all tests, real machines included
-	@$(AS_ROOT) $(BIN)/pytest
+test: setup check quick ## Check everything and run all tests, real machines included
+	@$(AS_ROOT) $(BIN)/pytest -m slow
 
 quick: setup ## Run the tests that need no machine and no server (under a minute)
-	@$(BIN)/pytest -q -m "not slow" tests/unit tests/contract tests/architecture
+	@$(BIN)/pytest -q -n 2 -m "not slow" $(QUICK)
 
 check: setup ## Lint, formatting, types, directions of imports
 	@scripts/check

@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import secrets
 import shutil
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sealock.core.errors import PermanentError
+
+MAKING_SECONDS = 60.0
+_NAME = re.compile(r"[a-z]+-[0-9a-f]{16}")
 
 
 @contextmanager
@@ -32,6 +37,36 @@ def scratch(parent: Path, kind: str) -> Iterator[Path]:
         # Removed before the lock is let go, so that nobody else sweeps it at the same time.
         shutil.rmtree(path, ignore_errors=True)
         os.close(descriptor)
+
+
+def abandoned(parent: Path) -> list[Path]:
+    """What processes that are gone have left there, of every kind, also where one was killed while it
+    made a directory."""
+    if not parent.is_dir():
+        return []
+    found = [path for path in parent.iterdir() if _NAME.fullmatch(path.name) and not _in_use(path)]
+    unnamed = [path for path in parent.glob(".*") if _NAME.fullmatch(path.name[1:])]
+    return found + [path for path in unnamed if is_old(path)]
+
+
+def is_old(path: Path) -> bool:
+    """Whether a directory has been what it is for longer than it takes anybody to make one."""
+    with suppress(OSError):
+        return time.time() - path.stat().st_mtime > MAKING_SECONDS
+    return False
+
+
+def _in_use(path: Path) -> bool:
+    with suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(descriptor)
+        return False
+    return True  # gone already, or not ours to look at
 
 
 def sweep(parent: Path, kind: str) -> list[Path]:

@@ -20,7 +20,7 @@ from sealock.livelog.spellings import FEWEST_BYTES
 LONGEST_NEEDLE = 64
 ANCHOR = 32
 
-_STRIDES = ((8 * 1024, 64), (128 * 1024, 256))
+_STRIDES = ((2 * 1024, 32), (8 * 1024, 64), (128 * 1024, 256))
 _WIDEST_STRIDE = 1024
 """Between anchors, by the text's length: what is printed of a text from its middle on is found from the
 next anchor on."""

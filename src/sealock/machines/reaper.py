@@ -2,19 +2,23 @@
 
 A machine is orphaned when the very process that made it is gone. Its processes carry the mark in their
 environment, which a guest cannot reach and no other program sets; directory, network namespace and
-cgroup bear the machine's id, for which there is a mark under our runtime directory.
+cgroup bear the machine's id, for which there is a mark under our runtime directory. What else lies there
+is abandoned when nobody holds its lock: keys' agents, snapshots of working trees, half a template.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import time
 from contextlib import suppress
 from pathlib import Path
 
 from sealock.core.machine import Remains
+from sealock.core.scratch import abandoned, is_old
 from sealock.machines import cgroup, marks
+from sealock.machines import template as templates
 from sealock.machines.marks import Mark, Owner
 from sealock.machines.namespace import NAMESPACES
 from sealock.machines.network import remove_namespace
@@ -27,6 +31,7 @@ class HostReaper:
     """Implements `core.machine.Reaper`. runtime_dir: where the marks are."""
 
     def __init__(self, runtime_dir: Path) -> None:
+        self._runtime = runtime_dir
         self._machines = runtime_dir / "machines"
 
     def find(self) -> list[Remains]:
@@ -34,7 +39,7 @@ class HostReaper:
         remains = [_of_process(*each) for each in marked_processes()]
         for mark in marks.find(self._machines):
             remains += _of_machine(mark)
-        return remains
+        return remains + [Remains(path.name, "directory", str(path), 0, True) for path in self._abandoned()]
 
     def reap(self) -> list[Remains]:
         """End and remove what is orphaned. See the port."""
@@ -47,7 +52,14 @@ class HostReaper:
                 remove_namespace(marks.PREFIX + mark.machine)
                 group.remove()
                 mark.remove()
+        for path in self._abandoned():
+            shutil.rmtree(path, ignore_errors=True)
         return gone
+
+    def _abandoned(self) -> list[Path]:
+        """Directories of no machine, and of one that had not got its mark yet."""
+        unmarked = [path for path in self._machines.glob(".*") if is_old(path)]
+        return [*abandoned(self._runtime), *unmarked, *templates.unfinished(self._runtime / "templates")]
 
 
 def marked_processes() -> list[tuple[int, str, Owner]]:

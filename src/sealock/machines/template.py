@@ -85,6 +85,17 @@ def remove(directory: Path) -> None:
     shutil.rmtree(directory, ignore_errors=True)
 
 
+def unfinished(parent: Path) -> list[Path]:
+    """Copies that were being made by processes that are gone."""
+    found = []
+    for beside in parent.glob("*.new"):
+        lock = Lock(beside.with_suffix(""))
+        if lock.take():
+            found.append(beside)
+            lock.release()
+    return found
+
+
 def save(template: Template, directory: Path) -> None:
     """Keep a copy under `directory`, which lies on tmpfs: all of it or nothing."""
     beside = Path(f"{directory}.new")

@@ -6,6 +6,7 @@ import html
 import json
 import os
 import random
+import re
 import shlex
 import shutil
 import subprocess
@@ -56,6 +57,15 @@ ENCODERS: dict[str, Callable[[bytes], bytes]] = {
 TEXT_ENCODERS: dict[str, Callable[[str], str]] = {
     "JSON": lambda value: json.dumps(value)[1:-1],
     "JSON in UTF-8": lambda value: json.dumps(value, ensure_ascii=False)[1:-1],
+    "JSON with \\u00FC": lambda value: re.sub(
+        r"\\u[0-9a-f]{4}", lambda found: "\\u" + found[0][2:].upper(), json.dumps(value)[1:-1]
+    ),
+    "JSON for HTML": lambda value: (
+        json.dumps(value, ensure_ascii=False)[1:-1]
+        .replace("<", "\\u003c")
+        .replace(">", "\\u003e")
+        .replace("&", "\\u0026")
+    ),
     "JSON with \\/": lambda value: json.dumps(value)[1:-1].replace("/", "\\/"),
     "shlex": lambda value: shlex.quote(value).strip("'"),
 }
