@@ -180,7 +180,7 @@ class Wiring:
             self._keeper_client(),
             # -P: nothing is imported from the directory one happens to stand in, such as a build's own.
             [sys.executable, "-P", "-m", "sealock", "keeper", "--attended"],
-            self._settings.keeper_dir / "starting",
+            self._settings.data_dir / "keeper.starting",
             owner_key=lambda: load_or_create(self._settings.data_dir / "owner-key"),
             say=lambda line: print(f"keeper: {line}", file=sys.stderr),
         )

@@ -14,7 +14,7 @@ import pytest
 
 from scripts.sample.git_server import GitServer
 from sealock.core.image import Image
-from sealock.core.sealed import Kind, Owner
+from sealock.core.sealed import Kind, Owner, Sealed
 from sealock.store.projects import ProjectFiles
 from sealock.store.sealed import SealedFiles
 from tests.support.checkout import git, make_repository
@@ -80,10 +80,11 @@ class Installation:
         yield from self.outputs
 
     def opened(self) -> list[bytes]:
-        """What only the keeper opens: the project's key and every log's key, opened here to search for them."""
+        """The project's key and every log's key, opened here as only the keeper may, to search for them."""
         sets = key_sets_of(self.root)
         (project,) = ProjectFiles(self.data / "projects").all()
         sealed = list(SealedFiles(self.data / "sealed").sealed_of(Owner("local", project.id)))
+        assert isinstance(project.sealed_key, Sealed)
         sealed = [each for each in sealed if each.name.kind is Kind.LOG_KEY] + [project.sealed_key]
         values = []
         for each in sealed:
