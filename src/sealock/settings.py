@@ -79,8 +79,8 @@ class Settings(BaseSettings):
     data_dir: Place = Field(
         default_factory=default_data_dir,
         description="Where projects, receipts, keys and images are kept: the only place on a disk Sealock "
-        "writes to, and never anything of a build. Default: /var/lib/sealock for root, else "
-        "$XDG_DATA_HOME/sealock. An absolute path.",
+        "writes to; of a build there is its receipt and, for a project's, its sealed log. "
+        "Default: /var/lib/sealock for root, else $XDG_DATA_HOME/sealock. An absolute path.",
     )
     images_dir: Place = Field(
         default_factory=lambda data: data["data_dir"] / "images",
