@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 
 from sealock.core.errors import PermanentError
 from sealock.core.lease import KeeperAway, Refused
+from sealock.core.release import Released
 from sealock.core.sealed import Kind, Owner
 from sealock.keeper.attend import AskedPublicKeys, AttendedKeeper
 from sealock.keeper.client import KeeperClient, LocalDoor
@@ -63,12 +65,12 @@ def directory() -> Iterator[Path]:
         yield made
 
 
-async def gone(directory: Path) -> None:
-    """Wait until nobody answers, and nothing is left of who did."""
-    client = attended(directory).client
-    async with asyncio.timeout(20):
-        while (directory / "run" / "keeper.sock").exists() and await _answers(client):
-            await asyncio.sleep(0.05)
+def gone(directory: Path) -> bool:
+    """Wait until the keeper has gone: its socket goes last."""
+    deadline = time.monotonic() + 20
+    while (directory / "run" / "keeper.sock").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return not (directory / "run" / "keeper.sock").exists()
 
 
 async def _answers(client: KeeperClient) -> bool:
@@ -109,26 +111,29 @@ async def test_when_the_keeper_goes_with_who_started_it_another_takes_its_place(
     one = attended(directory)
     async with one:
         await one.there()
-        async with attended(directory) as other:
-            async with other.lease(wanted) as lease:
-                await one.__aexit__()
-                assert not await _answers(one.client)
-                (value,) = await lease.open_all([secret], step="test:unit")
-                assert value.reveal() == b"the value"
-                assert (await other.client.exposures(wanted.build))[0].fact.name == "TOKEN"  # type: ignore[union-attr]
+        async with attended(directory) as other, other.lease(wanted) as lease:
+            await one.__aexit__()
+            assert not await _answers(one.client)
+            (value,) = await lease.open_all([secret], step="test:unit")
+            assert value.reveal() == b"the value"
+            (entry,) = await other.client.exposures(wanted.build)
+            assert isinstance(entry.fact, Released)
+            assert entry.fact.name == "TOKEN"
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 async def test_a_killed_run_leaves_no_keeper(number: signal.Signals, directory: Path) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-c", ATTENDS, str(directory)], stdout=subprocess.PIPE, cwd=Path(__file__).parents[2]
-    ) as process:
-        assert process.stdout is not None
-        assert await asyncio.to_thread(process.stdout.readline) == b"there\n"
-        assert await _answers(attended(directory).client)
-        process.send_signal(number)
-        process.wait(20)
-    await gone(directory)
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", ATTENDS, str(directory)),
+        stdout=subprocess.PIPE,
+        cwd=Path(__file__).parents[2],
+    )
+    assert process.stdout is not None
+    assert await process.stdout.readline() == b"there\n"
+    assert await _answers(attended(directory).client)
+    process.send_signal(number)
+    await process.wait()
+    assert await asyncio.to_thread(gone, directory)
     assert not await _answers(attended(directory).client)
 
 

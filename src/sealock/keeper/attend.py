@@ -51,8 +51,8 @@ class AttendedKeeper:
         say: Callable[[str], None],
     ) -> None:
         """command: starts a keeper where `client` asks, which stops at the end of its input. lock: a file
-        that says who starts it. owner_key: what the owner of this installation signs in with; the keeper knows
-        its public half. say: takes the lines of its log that say what it refused, and why."""
+        that says who starts it. owner_key: what the owner of this installation signs in with; the keeper
+        knows its public half. say: takes the lines of its log that say what it refused, and why."""
         self.client = client
         self._command = command
         self._lock = lock
