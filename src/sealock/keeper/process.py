@@ -148,9 +148,10 @@ async def _serve(server: Server, listening: Listening, path: Path, say: Log, att
     async with server.serving(listening):
         say(f"serving on {path}")
         await stopped.wait()
-        say("stopping")
         with suppress(OSError):  # of a directory where we may not; the next keeper takes its place then
             path.unlink()
+        with suppress(BrokenPipeError):  # whoever attended us and read our log may be gone
+            say("stopping")
 
 
 def _attendant() -> int:
