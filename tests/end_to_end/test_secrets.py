@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -138,7 +139,7 @@ def test_no_secret_is_anywhere_but_in_its_step(sealock: Installation) -> None:
 
 def build(sealock: Installation, url: str, canaries: list[bytes]) -> str:
     """Build it, with a search in the middle; returns the build's id."""
-    with sealock.start("run", url, "--ref", "main") as process:
+    with sealock.start("run", url) as process:
         assert process.stdout is not None
         said = b""
         while b"\nnow" not in said:
@@ -161,6 +162,17 @@ def build(sealock: Installation, url: str, canaries: list[bytes]) -> str:
 
 def cksum(value: bytes) -> str:
     return subprocess.run(["cksum"], input=value, capture_output=True, check=True).stdout.split()[0].decode()
+
+
+def test_the_search_finds_what_is_planted(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"before" + b64encode(b"x" + VARIABLE + b"y") + b"after")
+    value = VARIABLE.split(b"'")[0]
+    with subprocess.Popen(["sleep", "60"], env={"A": value.decode()}) as process:
+        try:
+            where = found([VARIABLE, value], places(tmp_path))
+        finally:
+            process.kill()
+    assert where == [str(tmp_path / "file"), f"/proc/{process.pid}/environ"]
 
 
 def test_what_is_for_protected_branches_is_refused_elsewhere(sealock: Installation) -> None:

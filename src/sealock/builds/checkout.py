@@ -132,11 +132,12 @@ class _Fetch:
             server(self._machine, project, socket, self._ports.dialer, self._ports.parse_address) as upstream,
         ):
             fetched = await self._fetch(upstream, want, None)
+            branch = await self._git.head_branch(fetched.commit) if want == "HEAD" else fetched.branch
         # From here on there is no key: the agent has ended, and what led to it from the guest is closed.
         if opened.removed_at is None:
             raise PermanentError("the key's agent did not say when it ended; the build does not go on")
         await self._write(fetched)
-        return Checkout(fetched.commit, self._directory, opened.opened_at, opened.removed_at, fetched.branch)
+        return Checkout(fetched.commit, self._directory, opened.opened_at, opened.removed_at, branch)
 
     async def _init(self, want: str) -> None:
         await self._git.init(self._directory, "sha256" if _is_commit(want, 64) else "sha1")

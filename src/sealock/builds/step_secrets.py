@@ -95,8 +95,7 @@ class StepSecrets:
                 f"`{step.name}` may not have every secret it names: {names}",
                 details=f"The keeper refused, reference {error.reference}.",
                 resolution="A secret may be for protected branches, for deployments or for other pipelines "
-                "only (`sealock secrets set`). A build of a URL is one of a branch if --ref names it. The "
-                "keeper's log says why it refused, under that reference.",
+                "only (`sealock secrets set`). The keeper's log says which it was, under that reference.",
             ) from error
 
     def _again(self, sealed: Sealed) -> Sealed:
