@@ -293,6 +293,7 @@ class Wiring:
             new_masker=StreamMasker,
             logs=self._build_logs(keeper),
             protected_branches=self._settings.protected_branches,
+            prepare=keeper.there,
         )
 
 

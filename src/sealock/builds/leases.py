@@ -7,8 +7,9 @@ secret each may have. Attempts count up, so what was leased before is void.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 
 from sealock.builds.guest_git import FETCH_SECONDS
@@ -24,6 +25,28 @@ WORKER = "local"
 
 AFTER_STEPS = 600.0
 """Seconds a lease outlives the time its steps may take."""
+
+Prepare = Callable[[], Coroutine[object, object, None]]
+"""Sees to it that leases can be had; takes a while where the keeper is started first."""
+
+
+async def nothing_to_prepare() -> None:
+    """Of leases that can be had at once."""
+
+
+@asynccontextmanager
+async def prepared(prepare: Prepare) -> AsyncIterator[None]:
+    """While the block runs, so does `prepare`: a machine starts meanwhile. What goes wrong with it is told
+    by the lease that is asked for next."""
+    task = asyncio.create_task(prepare())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+        if not task.cancelled():
+            task.exception()
+
 
 BelongsTo = Callable[[Secret, str], bool]
 """Whether a private key is the other half of a public key's line."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sealock.builds.checkout import CheckoutPorts
-from sealock.builds.leases import BelongsTo
+from sealock.builds.leases import BelongsTo, Prepare, nothing_to_prepare
 from sealock.core.image import Images
 from sealock.core.lease import Leases
 from sealock.core.log import BuildLogs, NewMasker
@@ -43,6 +43,7 @@ class SecretPorts:
     new_masker: NewMasker
     logs: BuildLogs
     protected_branches: tuple[str, ...] = ()
+    prepare: Prepare = nothing_to_prepare
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from sealock.builds.checkout import checkout, read_file
-from sealock.builds.leases import BuildLeases, Commit, LeasedKey
+from sealock.builds.leases import BuildLeases, Commit, LeasedKey, prepared
 from sealock.builds.logged import logged
 from sealock.builds.masked import masked
 from sealock.builds.phases import phase
@@ -95,7 +95,9 @@ class Way:
         source = self._request.source
         if isinstance(source, DirectorySource):
             return await self._from_directory(source)
-        return await self._from_remote(source, self._project(source))
+        project = self._project(source)
+        async with prepared(self._ports.secrets.prepare):
+            return await self._from_remote(source, project)
 
     async def _from_directory(self, source: DirectorySource) -> tuple[BuildRecord, Verdict]:
         async with self._ports.repositories.open(source) as repository:
