@@ -34,8 +34,11 @@ class Installation:
             f'runtime_dir = "{runtime}"\ngit_allow = ["127.0.0.1"]\nimage = "base"\n'
         )
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
+    def start(
+        self, *arguments: str, kind: type[subprocess.Popen[str]] = subprocess.Popen
+    ) -> subprocess.Popen[str]:
+        """Start a command in a session of its own."""
+        return kind(
             [sys.executable, "-m", "sealock", *arguments],
             env=self.env,
             cwd=self.root,
@@ -44,6 +47,7 @@ class Installation:
             stderr=subprocess.PIPE,
             text=True,
             bufsize=1,
+            start_new_session=True,
         )
 
     def __call__(self, *arguments: str) -> tuple[int, str, str]:

@@ -240,7 +240,7 @@ class Way:
         """The last words of a machine that ended by itself, if it has any: a panic tells why there."""
         ended_by_itself = machine.record.ending not in {None, Ending.DESTROYED}
         if ended_by_itself and isinstance(machine, HasConsole):
-            for line in machine.console().splitlines()[-CONSOLE_LINES:]:
+            for line in _last_words(machine.console()):
                 self._emit(Notice(f"console: {line}"))
 
     async def _fetch(
@@ -275,6 +275,14 @@ def _name(source: DirectorySource | RemoteSource) -> str:
     if isinstance(source, RemoteSource):
         return str(source.address)
     return f"directory:{source.path.resolve().name}"
+
+
+def _last_words(console: str) -> list[str]:
+    """Its end; of a panic its beginning, since that says why, and what follows is registers."""
+    lines = console.splitlines()
+    panics = (number for number, line in enumerate(lines) if "Kernel panic" in line)
+    first = next(panics, max(0, len(lines) - CONSOLE_LINES))
+    return lines[first : first + CONSOLE_LINES]
 
 
 def _fingerprint(public_key: str) -> str:

@@ -69,6 +69,7 @@ def test_one_of_the_living_is_shown_and_stays(tmp_path: Path) -> None:
         {marks.MACHINE: MACHINE, marks.OWNER: "1"},
         {marks.MACHINE: MACHINE, marks.OWNER: "x.y.z"},
     ],
+    ids=["none", "machine", "owner", "owner without a start", "owner of no process"],
     ids=str,
 )
 def test_one_without_both_marks_is_not_ours(tmp_path: Path, environment: dict[str, str]) -> None:
