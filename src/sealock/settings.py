@@ -25,7 +25,9 @@ from sealock.core.places import default_data_dir, default_runtime_dir, default_s
 PREFIX = "SEALOCK_"
 # Variables of ours that are no settings: where the file is, how errors are shown, and what a build's
 # own commands find in their environment, since Sealock may well be run inside a build.
-NOT_SETTINGS = frozenset({"CONFIG", "TRACEBACK", "BUILD_ID", "COMMIT", "BRANCH", "REF", "PIPELINE"})
+NOT_SETTINGS = frozenset(
+    {"CONFIG", "TRACEBACK", "BUILD_ID", "COMMIT", "BRANCH", "REF", "PIPELINE", "SECRETS"}
+)
 
 _HOST_NAME = re.compile(r"(?=.{1,253}$)[A-Za-z0-9_][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*")
 
@@ -54,9 +56,17 @@ def _destination(value: str) -> str:
     return str(ip_network(value))
 
 
+def _branch(value: str) -> str:
+    if not value or not value.isprintable() or any(letter in value for letter in " ~^:?*[\\"):
+        raise ValueError("is not a branch's name")
+    return value
+
+
 Place = Annotated[Path, AfterValidator(_absolute)]
 ExistingFile = Annotated[Path, AfterValidator(_file)]
 Names = Annotated[tuple[Annotated[str, AfterValidator(_destination)], ...], BeforeValidator(_split)]
+
+Branches = Annotated[tuple[Annotated[str, AfterValidator(_branch)], ...], BeforeValidator(_split)]
 
 
 class Settings(BaseSettings):
@@ -69,8 +79,8 @@ class Settings(BaseSettings):
     data_dir: Place = Field(
         default_factory=default_data_dir,
         description="Where projects, receipts, keys and images are kept: the only place on a disk Sealock "
-        "writes to, and never anything of a build. Default: /var/lib/sealock for root, else "
-        "$XDG_DATA_HOME/sealock. An absolute path.",
+        "writes to; of a build there is its receipt and, for a project's, its sealed log. "
+        "Default: /var/lib/sealock for root, else $XDG_DATA_HOME/sealock. An absolute path.",
     )
     images_dir: Place = Field(
         default_factory=lambda data: data["data_dir"] / "images",
@@ -94,6 +104,12 @@ class Settings(BaseSettings):
         description="An OpenSSH known_hosts file with the keys of your own Git servers, so that making a "
         "project need not ask for them; a server is never trusted on first sight. Default: none. "
         "An absolute path.",
+    )
+    protected_branches: Branches = Field(
+        default=("main", "master"),
+        description="Branches that only people you trust can push to. Secrets that are for protected "
+        "branches, as all are unless they were set otherwise, are released for builds of these alone. "
+        "Default: main,master.",
     )
     network_allow: Names = Field(
         default=(),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import cached_property, partial
@@ -16,25 +17,23 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sealock.builds.request import RunPorts
+    from sealock.builds.request import RunPorts, SecretPorts
     from sealock.builds.run import Runner
     from sealock.cli.tools import SettingRow
     from sealock.core.image import Images
     from sealock.core.keeper import KeeperControl, KeeperProcess
     from sealock.core.keyring import Keyring
-    from sealock.core.keys import Opener, Sealer
+    from sealock.core.keys import Sealer, SecretSealer
+    from sealock.core.log import BuildLogs
     from sealock.core.machine import Machines, Reaper
     from sealock.core.project import Projects
     from sealock.core.receipt import Verifier
     from sealock.core.release import Exposures
-    from sealock.core.sealed import KeyDestroyer, SealedPlace
-    from sealock.core.secret import Secret
+    from sealock.core.sealed import KeyDestroyer, PublicKeys, SealedPlace, SealedValues
     from sealock.core.source import GitAddress
-    from sealock.keeper.backends.options import BackendOptions
+    from sealock.keeper.attend import AttendedKeeper
     from sealock.keeper.client import KeeperClient
-    from sealock.keeper.journal import Journal
-    from sealock.keeper.keysets import KeySets
-    from sealock.keeper.process import NetworkDoor
+    from sealock.keeping import Keeping
     from sealock.ledger.signing import InstallationKey
     from sealock.machines.image.additions import Additions
     from sealock.machines.options import MachineOptions
@@ -69,30 +68,42 @@ class Wiring:
         return ProjectFiles(self._settings.data_dir / "projects")
 
     def sealer(self) -> Sealer:
-        """What makes keys, sealed to their project's key set."""
+        """What makes keys, sealed to their project's key set. It asks the keeper for what to seal to."""
         from sealock.keeper.seal import KeySealer
 
-        return KeySealer(self._key_sets())
+        return KeySealer(self._public_keys())
 
     def key_destroyer(self) -> KeyDestroyer:
         """What ends key sets."""
-        return self._key_sets()
+        return self._keeping.key_destroyer()
 
     def sealed_places(self) -> Sequence[SealedPlace]:
         """Everywhere sealed values lie: rotation and removal visit all of them."""
         from sealock.store.projects import ProjectFiles
+
+        return [ProjectFiles(self._settings.data_dir / "projects"), self.sealed_values()]
+
+    def sealed_values(self) -> SealedValues:
+        """Secrets and the keys of logs, sealed."""
         from sealock.store.sealed import SealedFiles
 
-        data_dir = self._settings.data_dir
-        return [ProjectFiles(data_dir / "projects"), SealedFiles(data_dir / "sealed")]
+        return SealedFiles(self._settings.data_dir / "sealed")
+
+    def secret_sealer(self) -> SecretSealer:
+        """What takes secrets, and cannot give them back."""
+        from sealock.keeper.seal_secret import ValueSealer
+
+        return ValueSealer(self._public_keys(), self.sealed_values())
+
+    @asynccontextmanager
+    async def logs(self) -> AsyncIterator[BuildLogs]:
+        """The sealed logs of builds."""
+        async with self._attended() as keeper:
+            yield self._build_logs(keeper)
 
     def keyring(self) -> Keyring:
         """The keys of this installation, for whoever looks after them."""
-        from sealock.keeper.keyring import InstallationKeys
-
-        return InstallationKeys(
-            self._key_sets(), self._journal, self.sealed_places(), self.projects(), self._opener()
-        )
+        return self._keeping.keyring()
 
     def git_address(self, url: str) -> GitAddress:
         """A repository's address, checked."""
@@ -119,8 +130,11 @@ class Wiring:
         from sealock.machines.qemu import QemuMachines
 
         images = self.images()
-        async with QemuMachines.from_options(self._machine_options(), images) as machines:
-            yield Runner(self._run_ports(machines, images))
+        async with (
+            self._attended() as keeper,
+            QemuMachines.from_options(self._machine_options(), images) as machines,
+        ):
+            yield Runner(self._run_ports(machines, images, keeper))
 
     def receipts_directory(self) -> Path:
         """Where receipts are kept."""
@@ -139,23 +153,7 @@ class Wiring:
 
     def keeper(self) -> KeeperProcess:
         """The keeper, with the key sets of this installation. Whoever runs it may ask it for everything."""
-        from sealock.keeper.peers import Peer, PeerRole, Peers
-        from sealock.keeper.process import Keeper, KeeperOptions
-        from sealock.ledger.releases import ReleaseLedger
-
-        local = Peer("local", frozenset(PeerRole))
-        return Keeper(
-            KeeperOptions(
-                directory=self._settings.keeper_dir,
-                socket=self._settings.keeper_socket,
-                peers=Peers(by_user={os.geteuid(): local}),
-                ledger=lambda: ReleaseLedger(self._ledger_directory),
-                key_sets=self._keeper_key_sets,
-                user=self._settings.keeper_user,
-                network=self._settings.key_backend in {"vault", "kms"},
-                door=self._keeper_door(),
-            )
-        )
+        return self._keeping.keeper()
 
     def keeper_control(self) -> KeeperControl:
         """The keeper that runs for this installation."""
@@ -165,11 +163,38 @@ class Wiring:
         """What the ledger says; the keeper need not run for it."""
         from sealock.ledger.releases import ReleaseReader
 
-        return ReleaseReader(self._ledger_directory)
+        return ReleaseReader(self._settings.keeper_dir / "ledger")
 
     @property
-    def _ledger_directory(self) -> Path:
-        return self._settings.keeper_dir / "ledger"
+    def _keeping(self) -> Keeping:
+        """The half that opens. Nothing a build or a secret passes through asks for it."""
+        from sealock.keeping import Keeping
+
+        return Keeping(self._settings, self.projects(), self.sealed_places())
+
+    def _attended(self) -> AttendedKeeper:
+        from sealock.keeper.attend import AttendedKeeper
+        from sealock.keeper.identity import load_or_create
+
+        return AttendedKeeper(
+            self._keeper_client(),
+            # -P: nothing is imported from the directory one happens to stand in, such as a build's own.
+            [sys.executable, "-P", "-m", "sealock", "keeper", "--attended"],
+            self._settings.data_dir / "keeper.starting",
+            owner_key=lambda: load_or_create(self._settings.data_dir / "owner-key"),
+            say=lambda line: print(f"keeper: {line}", file=sys.stderr),
+        )
+
+    def _public_keys(self) -> PublicKeys:
+        from sealock.keeper.attend import AskedPublicKeys
+
+        return AskedPublicKeys(self._attended())
+
+    def _build_logs(self, keeper: AttendedKeeper) -> BuildLogs:
+        from sealock.keeper.log_keys import SealedBuildLogs
+        from sealock.livelog.files import LogFiles
+
+        return SealedBuildLogs(LogFiles(self._settings.data_dir / "logs"), self.sealed_values(), keeper)
 
     def _keeper_client(self) -> KeeperClient:
         from sealock.keeper.client import KeeperClient, LocalDoor
@@ -178,86 +203,6 @@ class Wiring:
         with suppress(KeyError):
             users.add(pwd.getpwnam(self._settings.keeper_user).pw_uid)
         return KeeperClient(LocalDoor(self._settings.keeper_socket, frozenset(users)))
-
-    def _keeper_door(self) -> NetworkDoor | None:
-        from sealock.core.errors import UsageError
-        from sealock.keeper.process import NetworkDoor
-
-        listen, tls = self._settings.keeper_listen, self._settings.keeper_tls_dir
-        if listen is None:
-            return None
-        if tls is None:
-            raise UsageError(
-                "keeper_listen needs keeper_tls_dir",
-                resolution="Other hosts reach the keeper over TLS alone: set both, or none.",
-            )
-        host, _, port = listen.rpartition(":")
-        return NetworkDoor(host, int(port), tls / "certificate.pem", tls / "key.pem", tls / "authority.pem")
-
-    def _key_sets(self) -> KeySets:
-        from sealock.keeper.backends.choose import choose
-        from sealock.keeper.keyset_files import KeySetFiles
-        from sealock.keeper.keysets import KeySets
-
-        files = KeySetFiles(self._keys_directory / "sets")
-        return KeySets(files, choose(self._backend_options()), self._journal.generation)
-
-    def _keeper_key_sets(self) -> KeySets:
-        """The key sets, once it is proved that they open: better at the start than when a build waits. A
-        passphrase is asked for here as well, while there is somebody to ask."""
-        from sealock.core.decision import Denied
-        from sealock.core.errors import PermanentError
-
-        sets = self._key_sets()
-        status = sets.backends.current.status()
-        if isinstance(status.works, Denied):
-            raise PermanentError(
-                f"the back end {status.name} of the keys does not work", details=status.works.reason
-            )
-        return sets
-
-    @property
-    def _journal(self) -> Journal:
-        from sealock.keeper.journal import Journal
-
-        return Journal(self._keys_directory / "rotation.json")
-
-    def _opener(self) -> Opener:
-        from sealock.keeper.kek import FileKek
-        from sealock.keeper.open import KeyOpener
-
-        return KeyOpener(self._key_sets(), lambda: FileKek(self._settings.key_encryption_key))
-
-    def _backend_options(self) -> BackendOptions:
-        from sealock.keeper.backends.options import BackendOptions, KmsOptions, VaultOptions
-
-        settings, vault = self._settings, None
-        if settings.vault_address and settings.vault_token_file:
-            vault = VaultOptions(
-                settings.vault_address,
-                settings.vault_key,
-                settings.vault_token_file,
-                settings.vault_mount,
-                settings.vault_ca_certificate,
-                settings.vault_namespace,
-            )
-        endpoint, before = settings.kms_endpoint, settings.kms_key_before
-        return BackendOptions(
-            name=settings.key_backend,
-            before=settings.key_backend_before,
-            file=settings.key_encryption_key,
-            passphrase_file=self._keys_directory / "passphrase-keys",
-            ask=self._passphrase,
-            vault=vault,
-            kms=KmsOptions(settings.kms_key, endpoint) if settings.kms_key else None,
-            kms_before=KmsOptions(before, endpoint) if before else None,
-        )
-
-    def _passphrase(self) -> Secret:
-        from sealock.keeper.passphrase import ask_passphrase, read_passphrase
-
-        place = self._settings.key_passphrase_file
-        return read_passphrase(place) if place else ask_passphrase()
 
     @cached_property
     def _loaded(self) -> tuple[Settings, dict[str, str]]:
@@ -307,7 +252,7 @@ class Wiring:
             keep_template=settings.keep_template,
         )
 
-    def _run_ports(self, machines: Machines, images: Images) -> RunPorts:
+    def _run_ports(self, machines: Machines, images: Images, keeper: AttendedKeeper) -> RunPorts:
         from sealock.builds.checkout import CheckoutPorts
         from sealock.builds.request import RunPorts
         from sealock.ledger.receipts import ReceiptFiles
@@ -328,12 +273,27 @@ class Wiring:
             checkout=CheckoutPorts(
                 dialer=GitDialer(settings.git_allow),
                 agents=SshAgents(settings.runtime_dir),
-                opener=self._opener(),
                 parse_address=parse,
                 check_ref=check_ref,
             ),
+            secrets=self._secret_ports(keeper),
             read_plan=partial(read_plan, default_image=settings.image),
             default_image=settings.image,
+        )
+
+    def _secret_ports(self, keeper: AttendedKeeper) -> SecretPorts:
+        from sealock.builds.request import SecretPorts
+        from sealock.keeper.halves import belongs_to
+        from sealock.livelog.mask import StreamMasker
+
+        return SecretPorts(
+            leases=keeper,
+            values=self.sealed_values(),
+            belongs_to=belongs_to,
+            new_masker=StreamMasker,
+            logs=self._build_logs(keeper),
+            protected_branches=self._settings.protected_branches,
+            prepare=keeper.there,
         )
 
 

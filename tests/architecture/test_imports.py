@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -55,3 +56,26 @@ def test_commands_bring_no_hands_into_the_process() -> None:
     )
     hands = ("asyncssh", "qemu", "sealock.machines", "sealock.keeper", "sealock.store", "sealock.providers")
     assert not [name for name in result.stdout.split() if name.startswith(hands)]
+
+
+def test_a_run_has_nothing_in_its_process_that_opens_what_is_sealed(tmp_path: Path) -> None:
+    """P2 and P16: all that `sealock run`, `secrets` and `logs` are made of, and none of the keeper's half."""
+    code = (
+        "import sys\nfrom sealock.wiring import Wiring\nfrom sealock.machines.qemu import QemuMachines\n"
+        "import sealock.builds.run\nw = Wiring()\nw._run_ports(None, w.images(), w._attended())\n"
+        "w.secret_sealer(), w.sealer(), w._build_logs(w._attended()), w.exposures()\nprint(*sys.modules)"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"SEALOCK_DATA_DIR": str(tmp_path), "SEALOCK_CONFIG": ""},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    modules = result.stdout.split()
+    assert "sealock.keeper.client" in modules
+    opening = ("open", "old_keys", "keysets", "keyring", "kek", "backends", "backup", "process", "rotation")
+    forbidden = ("sealock.keeping", *(f"sealock.keeper.{name}" for name in opening))
+    assert not [name for name in modules if name in forbidden or name.startswith("sealock.keeper.backends")]

@@ -57,6 +57,7 @@ async def test_from_a_server(lab: Bench, machine: SshMachine, tmp_path: Path) ->
         ports=lab.ports(),
         emit=lab.events.append,
         project=project,
+        keys=lab.key,
     )
     assert done.commit == wanted
     assert await read_file(machine, done, "sealock.yml", 100) == b"x\n"

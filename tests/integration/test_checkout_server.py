@@ -31,6 +31,8 @@ async def test_the_default_branch_lies_in_the_machine(lab: Bench, tmp_path: Path
         assert (Path(done.directory) / "sealock.yml").read_text() == "tests: {}\n"
         assert await read_file(machine, done, "sealock.yml", 100) == b"tests: {}\n"
         assert await read_file(machine, done, "missing", 100) is None
+        assert not list(Path(done.directory).glob(".git/sealock-*"))
+    assert done.branch == "main"
     assert done.key_opened_at is not None
     assert done.key_removed_at is not None
     assert before < done.key_opened_at < done.key_removed_at < time.time()
@@ -58,16 +60,25 @@ async def test_a_tag_a_commit_and_a_depth(lab: Bench, tmp_path: Path) -> None:
     for number in range(5):
         last = commit(source, {"file": f"{number}\n"})
     lab.publish("sample.git", source)
-    for ref, wanted, depth, length in (
-        ("v1", first, 50, 1),
-        (first, first, 1, 1),
-        ("main", last, 2, 2),
-        ("main", last, 0, 6),
+    for ref, wanted, depth, length, branch in (
+        ("v1", first, 50, 1, None),
+        (first, first, 1, 1, None),
+        ("main", last, 2, 2, "main"),
+        ("refs/heads/main", last, 0, 6, "main"),
     ):
         async with lab.machine() as machine:
             done = await lab.fetch(machine, lab.project(), ref, depth)
-            assert done.commit == wanted
+            assert (done.commit, done.branch) == (wanted, branch)
             assert git(Path(done.directory), "rev-list", "--count", "HEAD") == str(length)
+
+
+async def test_a_server_whose_head_is_no_branch(lab: Bench, tmp_path: Path) -> None:
+    wanted = make_repository(tmp_path / "source")
+    lab.publish("sample.git", tmp_path / "source")
+    (lab.server.directory / "sample.git" / "HEAD").write_text(f"{wanted}\n")
+    async with lab.machine() as machine:
+        done = await lab.fetch(machine, lab.project())
+    assert (done.commit, done.branch) == (wanted, None)
 
 
 async def test_a_server_that_hands_out_no_commits(lab: Bench, tmp_path: Path) -> None:

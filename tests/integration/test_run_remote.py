@@ -10,6 +10,7 @@ import pytest
 from sealock.core.build import Outcome
 from sealock.core.errors import ExitCode, UsageError
 from sealock.core.machine import MachineState, NetworkPolicy
+from sealock.core.project import ssh_key_name
 from sealock.core.source import RemoteSource
 from sealock.machines.fake import FakeMachines
 from tests.support.checkout import Bench, bench, commit, git, make_repository
@@ -27,6 +28,7 @@ class Lab:
         self.bench, self.root = made, root
         self.course = Course(root, made.runtime, made.ports(), FakeMachines(made.root))
         self.course.projects.add(made.project())
+        self.course.vault.leases.values[ssh_key_name("0" * 32, "sample", 1)] = made.key.private
         self.source = RemoteSource(made.project().address)
 
     def publish(self, text: str, name: str = "sample.git") -> str:

@@ -22,7 +22,7 @@ from sealock.machines.qemu import QemuMachines
 from sealock.providers.git.address import parse
 from sealock.providers.git.dial import GitDialer
 from sealock.providers.git.ref import check_ref
-from tests.support.checkout import KeyPair, make_repository
+from tests.support.checkout import make_repository
 from tests.support.machines import assert_gone, assert_runtime_is_clean
 from tests.support.run import Course
 from tests.support.traces import left, traces
@@ -34,7 +34,7 @@ class Builds(Course):
     """Builds in real machines, each of a repository of its own."""
 
     def __init__(self, root: Path, runtime: Path, machines: QemuMachines, images: ImageStore) -> None:
-        checkout = CheckoutPorts(GitDialer([]), SshAgents(runtime), KeyPair.make(root), parse, check_ref)
+        checkout = CheckoutPorts(GitDialer([]), SshAgents(runtime), parse, check_ref)
         super().__init__(root, runtime, checkout, FakeMachines(root / "unused"))
         self.ports = replace(self.ports, machines=machines, images=images, default_image="base")
         self._root = root

@@ -136,7 +136,14 @@ async def test_a_project_does_not_lend_its_key_to_another_repository(lab: Bench)
     async with lab.machine() as machine:
         with pytest.raises(UsageError, match="builds"):
             await checkout(
-                machine, source, 50, True, ports=lab.ports(), emit=lab.events.append, project=lab.project()
+                machine,
+                source,
+                50,
+                True,
+                ports=lab.ports(),
+                emit=lab.events.append,
+                project=lab.project(),
+                keys=lab.key,
             )
     assert lab.key.given == []
 

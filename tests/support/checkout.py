@@ -14,8 +14,9 @@ from scripts.sample.git_server import GitServer
 from sealock.builds.checkout import CheckoutPorts, checkout
 from sealock.core.event import Event, Notice
 from sealock.core.machine import Machine, MachineSpec
-from sealock.core.project import Project, SealedKey
+from sealock.core.project import Project, ssh_key_name
 from sealock.core.repository import GitDialer
+from sealock.core.sealed import Sealed
 from sealock.core.secret import Secret
 from sealock.core.source import Checkout, DirectorySource, RemoteSource
 from sealock.machines.agent import SshAgents
@@ -25,7 +26,7 @@ from sealock.providers.git.dial import GitDialer as Dialer
 from sealock.providers.git.local import LocalRepositories
 from sealock.providers.git.ref import check_ref
 
-NOT_SEALED = SealedKey(1, "none", "none", "", "", "", "")
+NOT_SEALED = Sealed(ssh_key_name("0" * 32, "sample", 1), 1, "none", b"", 0.0)
 
 
 @contextmanager
@@ -85,8 +86,8 @@ class KeyPair:
         path.unlink()
         return pair
 
-    def open_key(self, project: Project) -> Secret:
-        """As `core.keys.Opener`."""
+    async def open_key(self, project: Project) -> Secret:
+        """As `core.keys.KeyRelease`."""
         self.given.append(Secret(self.private))
         return self.given[-1]
 
@@ -125,7 +126,7 @@ class Bench:
         )
 
     def ports(self) -> CheckoutPorts:
-        return CheckoutPorts(self.dialer, SshAgents(self.runtime), self.key, parse, check_ref)
+        return CheckoutPorts(self.dialer, SshAgents(self.runtime), parse, check_ref)
 
     @asynccontextmanager
     async def machine(self) -> AsyncIterator[Machine]:
@@ -143,7 +144,14 @@ class Bench:
         """Check the project's repository out."""
         source = RemoteSource(project.address, ref)
         return await checkout(
-            machine, source, depth, submodules, ports=self.ports(), emit=self.events.append, project=project
+            machine,
+            source,
+            depth,
+            submodules,
+            ports=self.ports(),
+            emit=self.events.append,
+            project=project,
+            keys=self.key,
         )
 
     async def take(self, machine: Machine, source: DirectorySource, depth: int = 50) -> Checkout:

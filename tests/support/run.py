@@ -20,6 +20,7 @@ from sealock.ledger.verify import ReceiptVerifier
 from sealock.machines.fake import FakeMachines
 from sealock.pipeline.reader import read_plan
 from sealock.providers.git.local import LocalRepositories
+from tests.support.leases import Vault
 
 
 class FakeImages:
@@ -89,6 +90,7 @@ class Course:
         self.images = FakeImages()
         self.projects = FakeProjects()
         self.events: list[Event] = []
+        self.vault = Vault(root)
         key = InstallationKey.load_or_create(root / "keys")
         self.verifier = ReceiptVerifier(key.public_key)
         self.ports = RunPorts(
@@ -98,14 +100,20 @@ class Course:
             projects=self.projects,
             receipts=ReceiptFiles(root / "receipts", key),
             checkout=checkout,
+            secrets=self.vault.ports(),
             read_plan=read_plan,
             default_image="python",
         )
 
     async def run(
-        self, source: Source, pipelines: tuple[str, ...] = (), image: str | None = None
+        self,
+        source: Source,
+        pipelines: tuple[str, ...] = (),
+        image: str | None = None,
+        project: Project | None = None,
     ) -> RunResult:
-        return await Runner(self.ports).run(RunRequest(source, pipelines, image), self.events.append)
+        request = RunRequest(source, pipelines, image, project)
+        return await Runner(self.ports).run(request, self.events.append)
 
     def is_authentic(self, result: RunResult) -> bool:
         """Whether there is a receipt and its signature and statements are in order."""

@@ -78,7 +78,7 @@ def test_additions_to_images_are_read_from_their_files(
 
 
 def test_a_plan_without_an_image_gets_the_installations(wiring: Wiring) -> None:
-    ports = wiring._run_ports(machines=None, images=wiring.images())  # type: ignore[arg-type]
+    ports = wiring._run_ports(None, wiring.images(), wiring._attended())  # type: ignore[arg-type]
     assert ports.read_plan(b"test:\n  a: [x]\n").image == "node"
     assert ports.read_plan(b"image: base\ntest:\n  a: [x]\n").image == "base"
     assert ports.read_plan(b"test:\n  a: [x]\n", image="other").image == "other"

@@ -16,7 +16,7 @@ from sealock.builds.submodules import Submodules, Taken, fetch_wanted
 from sealock.builds.upstream import OnThisHost, Upstream, server
 from sealock.core.errors import PermanentError, UsageError
 from sealock.core.event import Emit
-from sealock.core.keys import Agents, Opener
+from sealock.core.keys import Agents, KeyRelease
 from sealock.core.machine import Machine
 from sealock.core.project import Project
 from sealock.core.repository import GitDialer, Repository
@@ -35,7 +35,6 @@ class CheckoutPorts:
 
     dialer: GitDialer
     agents: Agents
-    opener: Opener
     parse_address: Callable[[str], GitAddress]
     check_ref: Callable[[str], str]
     dial: str = "/usr/lib/sealock/dial"
@@ -50,13 +49,15 @@ async def checkout(
     ports: CheckoutPorts,
     emit: Emit,
     project: Project | None = None,
+    keys: KeyRelease | None = None,
     repository: Repository | None = None,
 ) -> Checkout:
     """Fetch the source into the machine and write its working tree to `<home>/project`.
 
-    plan_depth: commits to fetch, 0 for all. project: needed for a RemoteSource, whose key and host keys
-    it holds. repository: needed for a DirectorySource, from `core.repository.Repositories.open`. emit
-    gets a Notice for each submodule that was left out.
+    plan_depth: commits to fetch, 0 for all. project, keys: needed for a RemoteSource: what it is fetched as,
+    with the server's host keys, and who hands out the project's key. repository: needed for a
+    DirectorySource, from `core.repository.Repositories.open`. emit gets a Notice for each submodule that
+    was left out.
 
     UsageError: unknown ref, empty repository, key not accepted, repository not found, a hostile
     submodule. PermanentError: the Git server proved itself by another host key. TemporaryError: the
@@ -67,9 +68,9 @@ async def checkout(
         if repository is None:
             raise ValueError("a directory is checked out from its open repository")
         return await fetch.from_directory(repository)
-    if project is None:
+    if project is None or keys is None:
         raise ValueError("a repository on a Git server is fetched with its project's key")
-    return await fetch.from_server(source, project)
+    return await fetch.from_server(source, project, keys)
 
 
 async def read_file(machine: Machine, done: Checkout, name: str, limit: int) -> bytes | None:
@@ -113,7 +114,7 @@ class _Fetch:
         await self._write(fetched)
         return Checkout(fetched.commit, self._directory)
 
-    async def from_server(self, source: RemoteSource, project: Project) -> Checkout:
+    async def from_server(self, source: RemoteSource, project: Project, keys: KeyRelease) -> Checkout:
         if source.address != project.address:
             raise UsageError(
                 f"the project {project.name} builds {project.address}, not {source.address}",
@@ -122,7 +123,7 @@ class _Fetch:
         want = "HEAD" if source.ref is None else self._ports.check_ref(source.ref)
         await self._init(want)
         host = project.address.host
-        key = self._ports.opener.open_key(project)
+        key = await keys.open_key(project)
         async with (
             self._ports.agents.agent(
                 key, host=host, host_keys=project.host_keys, lifetime=FETCH_SECONDS
@@ -131,11 +132,12 @@ class _Fetch:
             server(self._machine, project, socket, self._ports.dialer, self._ports.parse_address) as upstream,
         ):
             fetched = await self._fetch(upstream, want, None)
+            branch = await self._git.head_branch(fetched.commit) if want == "HEAD" else fetched.branch
         # From here on there is no key: the agent has ended, and what led to it from the guest is closed.
         if opened.removed_at is None:
             raise PermanentError("the key's agent did not say when it ended; the build does not go on")
         await self._write(fetched)
-        return Checkout(fetched.commit, self._directory, opened.opened_at, opened.removed_at)
+        return Checkout(fetched.commit, self._directory, opened.opened_at, opened.removed_at, branch)
 
     async def _init(self, want: str) -> None:
         await self._git.init(self._directory, "sha256" if _is_commit(want, 64) else "sha1")

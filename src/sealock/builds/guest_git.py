@@ -8,8 +8,9 @@ build too, and what is dangerous in them (names and paths of submodules) is chec
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sealock.core.errors import PermanentError, TemporaryError
 from sealock.core.machine import Completed, Machine
@@ -19,6 +20,11 @@ FETCH_SECONDS = 1800.0
 
 WANTED = "refs/sealock/commit"
 """The ref that holds what was fetched."""
+
+PACKETS = "sealock-packets"
+"""The file in the repository that the trace of a fetch of HEAD goes to, until it was read."""
+
+_HEAD = "([0-9a-f]{40,64}) HEAD symref-target:refs/heads/([A-Za-z0-9._/+-]{1,200})$"
 
 _ENVIRONMENT = {
     "LC_ALL": "C",
@@ -84,6 +90,8 @@ class GuestGit:
         Raises GitFailed.
         """
         limit = [f"--depth={depth}"] if depth else []
+        if want == "HEAD":
+            route = replace(route, env={**route.env, "GIT_TRACE_PACKET": f"{self.git_dir}/{PACKETS}"})
         done = await self._fetch(route, [f"+{want}:{WANTED}"], limit)
         if done.exit_code and "unadvertised object" in _said(done):
             everything = ["+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*"]
@@ -100,6 +108,17 @@ class GuestGit:
             env=route.env,
             timeout=FETCH_SECONDS,
         )
+
+    async def head_branch(self, commit: str) -> str | None:
+        """The branch that the server's HEAD was when it was fetched as `commit`; None if that is not known.
+
+        The server says so in passing, without being asked for it; Git keeps it to itself but for its trace.
+        """
+        path = f"{self.git_dir}/{PACKETS}"
+        told = await self.machine.run(["grep", "-a", "-m1", "-E", _HEAD, "--", path])
+        await self.machine.run(["rm", "-f", "--", path])
+        found = re.search(_HEAD.encode(), told.stdout)
+        return found[2].decode() if found and found[1].decode() == commit else None
 
     async def objects(self, *names: str) -> list[tuple[str, str, int] | None]:
         """Id, type and size of each object; None for what is not there."""

@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sealock.builds.checkout import CheckoutPorts
+from sealock.builds.leases import BelongsTo, Prepare, nothing_to_prepare
 from sealock.core.image import Images
+from sealock.core.lease import Leases
+from sealock.core.log import BuildLogs, NewMasker
 from sealock.core.machine import Machines
 from sealock.core.plan import PlanReader
 from sealock.core.project import Project, Projects
 from sealock.core.receipt import Receipts
 from sealock.core.repository import Repositories
+from sealock.core.sealed import SealedValues
 from sealock.core.source import Source
 
 
@@ -18,13 +22,28 @@ from sealock.core.source import Source
 class RunRequest:
     """What to build. pipelines: none named means all. image: instead of the one the plan names.
 
-    project: for a RemoteSource; found by the source's address when it is not given.
+    project: whose key and secrets. For a RemoteSource found by its address when it is not given; a
+    directory belongs to none unless it is.
     """
 
     source: Source
     pipelines: tuple[str, ...] = ()
     image: str | None = None
     project: Project | None = None
+
+
+@dataclass(frozen=True)
+class SecretPorts:
+    """What a build gets secrets with. values: a project's, sealed. protected_branches: names; a build of
+    one of these may have what is for protected branches only."""
+
+    leases: Leases
+    values: SealedValues
+    belongs_to: BelongsTo
+    new_masker: NewMasker
+    logs: BuildLogs
+    protected_branches: tuple[str, ...] = ()
+    prepare: Prepare = nothing_to_prepare
 
 
 @dataclass(frozen=True)
@@ -38,5 +57,6 @@ class RunPorts:
     projects: Projects
     receipts: Receipts
     checkout: CheckoutPorts
+    secrets: SecretPorts
     read_plan: PlanReader
     default_image: str

@@ -54,6 +54,8 @@ class Shell:
         self._pieces = process.output()
         self._parser = MarkerParser(nonce)
         self._number = 0
+        self.ended = False
+        """No further command can run in it."""
 
     async def run(self, command: str, output: Output, *, silence: float | None = None) -> int | ShellEnded:
         """Run one command, which may have several lines, to its exit code.
@@ -77,6 +79,7 @@ class Shell:
             if not patience.expired() or silence is None:
                 raise
             await self._flush(output)
+            self.ended = True
             raise Silent(silence) from error
         except TemporaryError:
             await self._flush(output)
@@ -104,6 +107,7 @@ class Shell:
             if ready := self._parser.feed(piece):
                 await output(ready)
         await self._flush(output)
+        self.ended = True
         return ShellEnded((await self._process.wait()).exit_code)
 
     async def _flush(self, output: Output) -> None:

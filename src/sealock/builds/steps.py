@@ -10,8 +10,10 @@ import asyncio
 import time
 from collections.abc import Mapping
 
+from sealock.builds.handing import handed
 from sealock.builds.phases import phase
 from sealock.builds.shell import Shell, ShellEnded, Silent, open_shell
+from sealock.builds.step_secrets import StepSecrets
 from sealock.builds.verdict import Verdict
 from sealock.builds.watcher import Watcher
 from sealock.core.build import BuildRecord, CommandResult, Outcome
@@ -30,10 +32,12 @@ async def run_steps(
     *,
     directory: str,
     env: Mapping[str, str],
+    secrets: StepSecrets,
 ) -> Verdict:
-    """Run them all in `directory`; the verdict says how. TemporaryError if the machine is lost."""
+    """Run them all in `directory`; the verdict says how. TemporaryError if the machine is lost, and what
+    releasing a step's secrets raises."""
     said: Verdict | None = None
-    steps = _Steps(plan, record, watcher)
+    steps = _Steps(machine, plan, record, watcher, secrets)
     try:
         async with asyncio.timeout(plan.timeouts.total) as limit:
             async with open_shell(machine, env=env, cwd=directory) as shell:
@@ -63,23 +67,35 @@ def environment(plan: Plan, done: Checkout, record: BuildRecord, branch: str | N
 class _Steps:
     """The steps of one build, on their way."""
 
-    def __init__(self, plan: Plan, record: BuildRecord, watcher: Watcher) -> None:
+    def __init__(
+        self, machine: Machine, plan: Plan, record: BuildRecord, watcher: Watcher, secrets: StepSecrets
+    ) -> None:
+        self._machine = machine
         self._plan = plan
         self._record = record
+        self._secrets = secrets
+        self._left = sum(len(step.commands) for step in plan.steps)
         self._emit = watcher.emit
         self._drained = watcher.drained
 
     async def run(self, shell: Shell) -> Verdict:
-        left = sum(len(step.commands) for step in self._plan.steps)
         for step in self._plan.steps:
-            with phase(self._emit, _name(step)) as going_on:
-                for line in step.commands:
-                    left -= 1
-                    failed = await self._run_command(shell, step, line, left)
-                    if failed is not None:
-                        going_on.ok, going_on.detail = False, failed.reason
-                        return failed
+            with phase(self._emit, step.full_name) as going_on:
+                given = await self._secrets.release(step, self._emit)
+                async with handed(self._machine, shell, given):
+                    failed = await self._run_step(shell, step)
+                if failed is not None:
+                    going_on.ok, going_on.detail = False, failed.reason
+                    return failed
         return Verdict(Outcome.GREEN)
+
+    async def _run_step(self, shell: Shell, step: Step) -> Verdict | None:
+        for line in step.commands:
+            self._left -= 1
+            failed = await self._run_command(shell, step, line, self._left)
+            if failed is not None:
+                return failed
+        return None
 
     async def _run_command(self, shell: Shell, step: Step, line: str, left: int) -> Verdict | None:
         """None if it went well and the next one may follow; `left` is how many would."""
@@ -129,7 +145,3 @@ def _exit_code(ended: int | ShellEnded | None) -> int | None:
 
 def _step(step: Step) -> str:
     return "setup" if step.kind == "setup" else step.name
-
-
-def _name(step: Step) -> str:
-    return "setup" if step.kind == "setup" else f"{step.kind}:{step.name}"

@@ -20,8 +20,12 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from sealock.builds.checkout import checkout, read_file
+from sealock.builds.leases import BuildLeases, Commit, LeasedKey, prepared
+from sealock.builds.logged import logged
+from sealock.builds.masked import masked
 from sealock.builds.phases import phase
 from sealock.builds.request import RunPorts, RunRequest
+from sealock.builds.step_secrets import Found, StepSecrets, find_secrets
 from sealock.builds.steps import environment, run_steps
 from sealock.builds.verdict import Verdict, after_steps
 from sealock.builds.watcher import Watcher
@@ -30,9 +34,10 @@ from sealock.core.build import BuildRecord
 from sealock.core.errors import TemporaryError, UsageError
 from sealock.core.event import Notice
 from sealock.core.image import Image
+from sealock.core.lease import HeldLease
 from sealock.core.machine import Ending, Machine, MachineSpec
 from sealock.core.plan import Plan
-from sealock.core.project import Project
+from sealock.core.project import Project, owner_of
 from sealock.core.repository import Repository
 from sealock.core.source import Checkout, DirectorySource, RemoteSource
 
@@ -61,6 +66,17 @@ class Needs:
     submodules: bool
 
 
+@dataclass(frozen=True)
+class Work:
+    """What a machine is to do once the code is there. found: the secrets its steps name. project: whose
+    they are. branch: None if what is built is not known to be one."""
+
+    plan: Plan
+    found: Found
+    project: Project | None
+    branch: str | None
+
+
 class Way:
     """One build under way. record: of the latest machine that came up, None while none has."""
 
@@ -71,6 +87,7 @@ class Way:
         self._emit = watcher.emit
         self._id = secrets.token_hex(16)
         self._started_at = time.time()
+        self._leases = BuildLeases(ports.secrets.leases, self._id)
         self.record: BuildRecord | None = None
 
     async def go(self) -> tuple[BuildRecord, Verdict]:
@@ -78,16 +95,22 @@ class Way:
         source = self._request.source
         if isinstance(source, DirectorySource):
             return await self._from_directory(source)
-        return await self._from_remote(source, self._project(source))
+        project = self._project(source)
+        async with prepared(self._ports.secrets.prepare):
+            return await self._from_remote(source, project)
 
     async def _from_directory(self, source: DirectorySource) -> tuple[BuildRecord, Verdict]:
         async with self._ports.repositories.open(source) as repository:
             plan = self._read_plan(await repository.read_file(PLAN_FILE, PLAN_LIMIT))
+            found = find_secrets(plan, self._request.project, self._ports.secrets.values)
             needs = self._needs(plan, submodules=plan.submodules)
             record = self._begin(needs, plan)
             async with self._machine(needs, record) as machine:
                 done = await self._fetch(machine, needs, record, repository=repository)
-                said = await self._steps(machine, plan, done, record, repository.branch)
+                branch = None if source.working_tree else repository.branch
+                said = await self._steps(
+                    machine, Work(plan, found, self._request.project, branch), done, record
+                )
             return record, after_steps(said, record)
 
     async def _from_remote(self, source: RemoteSource, project: Project) -> tuple[BuildRecord, Verdict]:
@@ -103,7 +126,9 @@ class Way:
                 record.plan_digest, record.pipelines = plan.digest, _pipelines(plan)
                 said = None
                 if wanted == needs:
-                    said = await self._steps(machine, plan, done, record, _branch(source))
+                    found = find_secrets(plan, project, self._ports.secrets.values)
+                    work = Work(plan, found, project, done.branch)
+                    said = await self._steps(machine, work, done, record)
             if said is not None:
                 return record, after_steps(said, record)
             if record.key_opened_at is not None:
@@ -114,11 +139,37 @@ class Way:
             f"{PLAN_FILE} kept changing while it was fetched", resolution="Run it again with --ref COMMIT."
         )
 
-    async def _steps(
-        self, machine: Machine, plan: Plan, done: Checkout, record: BuildRecord, branch: str | None
-    ) -> Verdict:
-        env = environment(plan, done, record, branch)
-        return await run_steps(machine, plan, record, self._watcher, directory=done.directory, env=env)
+    async def _steps(self, machine: Machine, work: Work, done: Checkout, record: BuildRecord) -> Verdict:
+        env = environment(work.plan, done, record, work.branch)
+        ports = self._ports.secrets
+        async with self._lease(work) as lease, self._logged(work, record) as watcher:
+            secrets = StepSecrets(work.found, lease, ports.values, ports.new_masker())
+            shown = masked(watcher, secrets.masker)
+            return await run_steps(
+                machine, work.plan, record, shown, directory=done.directory, env=env, secrets=secrets
+            )
+
+    @asynccontextmanager
+    async def _logged(self, work: Work, record: BuildRecord) -> AsyncIterator[Watcher]:
+        """What a project's build prints is kept in its sealed log; others' is shown and forgotten."""
+        if work.project is None:
+            yield self._watcher
+            return
+        log = await self._ports.secrets.logs.begin(owner_of(work.project.id), record.id)
+        async with logged(self._watcher, log) as watcher:
+            yield watcher
+
+    @asynccontextmanager
+    async def _lease(self, work: Work) -> AsyncIterator[HeldLease | None]:
+        """None where no step names a secret: nothing is leased that is not needed."""
+        if not work.found or work.project is None:
+            yield None
+            return
+        names = [tuple(s.name for s in work.found.get(step.full_name, ())) for step in work.plan.steps]
+        protected = work.branch in self._ports.secrets.protected_branches
+        commit = Commit(work.branch, protected)
+        async with self._leases.steps(work.project, work.plan, names, commit) as lease:
+            yield lease
 
     def _project(self, source: RemoteSource) -> Project:
         project = self._request.project or self._ports.projects.for_address(source.address)
@@ -202,6 +253,7 @@ class Way:
         repository: Repository | None = None,
     ) -> Checkout:
         agents = WitnessedAgents(self._ports.checkout.agents, record)
+        keys = LeasedKey(self._leases, self._ports.projects, self._ports.secrets.belongs_to)
         with phase(self._emit, "fetch") as fetching:
             done = await checkout(
                 machine,
@@ -211,6 +263,7 @@ class Way:
                 ports=dataclasses.replace(self._ports.checkout, agents=agents),
                 emit=self._emit,
                 project=project,
+                keys=keys,
                 repository=repository,
             )
             fetching.detail = done.commit[:12]
@@ -222,12 +275,6 @@ def _name(source: DirectorySource | RemoteSource) -> str:
     if isinstance(source, RemoteSource):
         return str(source.address)
     return f"directory:{source.path.resolve().name}"
-
-
-def _branch(source: RemoteSource) -> str | None:
-    """Only a full name says that it is a branch; the server was not asked what a short one is."""
-    prefix = "refs/heads/"
-    return source.ref.removeprefix(prefix) if source.ref and source.ref.startswith(prefix) else None
 
 
 def _last_words(console: str) -> list[str]:

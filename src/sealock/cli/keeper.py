@@ -12,8 +12,9 @@ from sealock.cli.tools import Tools
 
 
 @click.group(invoke_without_command=True)
+@click.option("--attended", is_flag=True, help="Stop when standard input ends, for whoever starts it.")
 @click.pass_context
-def keeper(context: click.Context) -> None:
+def keeper(context: click.Context, attended: bool) -> None:
     """Run the keeper: the one process that opens what is sealed, each time for a reason it checks.
 
     It serves until it is stopped (Ctrl-C, SIGTERM) and logs to standard error what it refused and why;
@@ -21,7 +22,7 @@ def keeper(context: click.Context) -> None:
     """
     if context.invoked_subcommand is None:
         tools: Tools = context.obj
-        tools.keeper().run(_say)
+        tools.keeper().run(_say, attended=attended)
 
 
 @keeper.command()

@@ -34,7 +34,8 @@ COMMANDS = {
     "keys": ("sealock.cli.keys", "What everything is sealed under: status, rotation, backup."),
     "machines": ("sealock.cli.machines", "Machines on this host, and what crashed runs left of them."),
     "keeper": ("sealock.cli.keeper", "The keeper: the one process that opens what is sealed."),
-    "secrets": ("sealock.cli.secrets", "Which secrets a build was given."),
+    "secrets": ("sealock.cli.secrets", "Secrets of projects, and which build was given them."),
+    "logs": ("sealock.cli.logs", "What a project's build printed, out of its sealed log."),
     "settings": ("sealock.cli.settings", "Show and check this installation's settings."),
 }
 

@@ -39,6 +39,9 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 )
 @click.option("--working-tree", is_flag=True, help="Build what lies in the directory now, not its commit.")
 @click.option(
+    "--project", "named", metavar="NAME", help="The project whose secrets a directory's build may have."
+)
+@click.option(
     "--json", "style", flag_value="json", help="One JSON object a line for each event, the result last."
 )
 @click.option("--plain", "style", flag_value="plain", help="Plain lines. Default outside a terminal.")
@@ -52,6 +55,7 @@ def run(
     image: str | None,
     pipelines: tuple[str, ...],
     working_tree: bool,
+    named: str | None,
     style: str | None,
 ) -> int:
     """Build a directory or repository in a new machine, and end with the build's result.
@@ -63,7 +67,8 @@ def run(
     Exit codes: 0 green, 1 the build failed or was cancelled, 2 wrong usage, 3 a fault of Sealock or
     its host.
     """
-    request = RunRequest(find_source(tools, source, ref, working_tree), pipelines, image)
+    project = None if named is None else tools.projects().get(named)
+    request = RunRequest(find_source(tools, source, ref, working_tree), pipelines, image, project)
     writer = Writer(open_output())
     display = choose_display(style, writer)
     try:

@@ -15,12 +15,13 @@ from sealock.builds.run import Runner
 from sealock.core.image import Images
 from sealock.core.keeper import KeeperControl, KeeperProcess
 from sealock.core.keyring import Keyring
-from sealock.core.keys import Sealer
+from sealock.core.keys import Sealer, SecretSealer
+from sealock.core.log import BuildLogs
 from sealock.core.machine import Reaper
 from sealock.core.project import Projects
 from sealock.core.receipt import Verifier
 from sealock.core.release import Exposures
-from sealock.core.sealed import KeyDestroyer, SealedPlace
+from sealock.core.sealed import KeyDestroyer, SealedPlace, SealedValues
 from sealock.core.source import GitAddress
 
 
@@ -50,6 +51,18 @@ class Tools(Protocol):
 
     def sealed_places(self) -> Sequence[SealedPlace]:
         """Everywhere sealed values lie."""
+        ...
+
+    def sealed_values(self) -> SealedValues:
+        """The secrets of projects, sealed."""
+        ...
+
+    def secret_sealer(self) -> SecretSealer:
+        """What takes secrets, and cannot give them back."""
+        ...
+
+    def logs(self) -> AbstractAsyncContextManager[BuildLogs]:
+        """The sealed logs of builds, with a keeper to open them."""
         ...
 
     def git_address(self, url: str) -> GitAddress:

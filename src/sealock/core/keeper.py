@@ -10,8 +10,9 @@ from typing import Protocol
 class KeeperProcess(Protocol):
     """The keeper itself."""
 
-    def run(self, say: Callable[[str], None]) -> None:
-        """Serve until told to stop (SIGTERM, SIGINT). say: takes lines for the log, the first of which
+    def run(self, say: Callable[[str], None], *, attended: bool = False) -> None:
+        """Serve until told to stop (SIGTERM, SIGINT). attended: also stop when standard input ends, which
+        whoever started this process holds open. say: takes lines for the log, the first of which
         tell how the process is shut in. UsageError or PermanentError if it cannot start."""
         ...
 

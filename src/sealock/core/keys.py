@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Protocol
 
 from sealock.core.project import Project
-from sealock.core.sealed import Sealed
+from sealock.core.scope import Scope
+from sealock.core.sealed import Kind, Owner, Sealed, SealedName
 from sealock.core.secret import Secret
 
 
@@ -34,6 +35,15 @@ class Sealer(Protocol):
         ...
 
 
+class SecretSealer(Protocol):
+    """Takes secrets. It cannot open any."""
+
+    def keep(self, owner: Owner, kind: Kind, name: str, value: Secret, scope: Scope) -> SealedName:
+        """Seal the next version of a variable or file together with where it may be used, and keep it.
+        The caller forgets `value`. UsageError if somebody else set it meanwhile."""
+        ...
+
+
 class Opener(Protocol):
     """Opens sealed keys."""
 
@@ -41,6 +51,17 @@ class Opener(Protocol):
         """The private key as OpenSSH text. The caller forgets it as soon as it is handed on.
 
         PermanentError if it cannot be opened: another key-encryption key, an altered or moved record.
+        """
+        ...
+
+
+class KeyRelease(Protocol):
+    """Hands out keys for fetches, each for a reason that somebody else checked and wrote down."""
+
+    async def open_key(self, project: Project) -> Secret:
+        """The private key as OpenSSH text, once. The caller forgets it as soon as it is handed on.
+
+        As `core.lease.HeldLease.open`; PermanentError if it is not the project's own key.
         """
         ...
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
 
+from sealock.core.sealed import Owner
 from sealock.core.secret import Secret
 
 LOG_KEY_LENGTH = 32
@@ -187,18 +188,16 @@ class Logs(Protocol):
         ...
 
 
-class LogKeySealer(Protocol):
-    """Makes log keys that are sealed from their first moment. It cannot open any."""
+class BuildLogs(Protocol):
+    """The sealed logs of builds, with their keys, which only the keeper opens."""
 
-    def new_key(self, build_id: str) -> Secret:
-        """A fresh random key for this build's log; a sealed copy of it is kept. The caller forgets it
-        as soon as the log is created."""
+    async def begin(self, owner: Owner, build_id: str) -> LogWriter:
+        """A new log, under a fresh random key that is sealed to the owner's key set before the log is
+        made. As `Logs.create`; `core.lease.KeeperAway`."""
         ...
 
+    async def read(self, owner: Owner, build_id: str) -> LogReader:
+        """A build's log, for whoever may read it. The keeper writes down that it was read.
 
-class LogKeyOpener(Protocol):
-    """Opens log keys, for who may read that build's log."""
-
-    def open_key(self, build_id: str) -> Secret:
-        """The key of this build's log. PermanentError if it cannot be opened."""
+        As `Logs.open`; UsageError if there is no key of that log; `core.lease.Refused` or `KeeperAway`."""
         ...

@@ -17,11 +17,18 @@ from sealock.core.machine import NetworkPolicy
 
 @dataclass(frozen=True)
 class Step:
-    """Commands that share one shell. kind: `setup` or `test`."""
+    """Commands that share one shell. kind: `setup` or `test`. secrets: names of the project's secrets
+    that it gets, and no other step because of it."""
 
     kind: str
     name: str
     commands: tuple[str, ...]
+    secrets: tuple[str, ...] = ()
+
+    @property
+    def full_name(self) -> str:
+        """`setup`, or `test:NAME`: a plan's only one of that name."""
+        return "setup" if self.kind == "setup" else f"{self.kind}:{self.name}"
 
 
 @dataclass(frozen=True)
@@ -54,7 +61,11 @@ class Plan:
     @property
     def digest(self) -> str:
         """`sha256:…` over the plan's canonical JSON (sorted keys, no spaces, UTF-8)."""
-        text = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        told = asdict(self)
+        for step in told["steps"]:
+            if not step["secrets"]:  # so that plans from before there were any keep their digests
+                del step["secrets"]
+        text = json.dumps(told, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 
 

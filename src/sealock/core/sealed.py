@@ -22,6 +22,7 @@ from sealock.core.secret import Secret
 
 OWNER_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 SEALED_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 LOCAL_ACCOUNT = "local"
 """The account of an installation that has no accounts: its projects are all of one team."""
 

@@ -53,10 +53,12 @@ Source = RemoteSource | DirectorySource
 class Checkout:
     """What lies in the machine once the code is there. commit: 40 or 64 hexadecimal digits.
 
-    directory: where in the guest. Times, seconds since 1970, are None where no key was needed.
+    directory: where in the guest. branch: that was asked for, or the server's default one if nothing was;
+    None if it is no branch or not known. Times, seconds since 1970, are None where no key was needed.
     """
 
     commit: str
     directory: str
     key_opened_at: float | None = None
     key_removed_at: float | None = None
+    branch: str | None = None

@@ -11,9 +11,10 @@ import asyncio
 import os
 import signal
 import socket
+import stat
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sealock.core.errors import PermanentError, UsageError
@@ -48,7 +49,8 @@ class NetworkDoor:
 class KeeperOptions:
     """directory: the keeper's own, for its epoch, its signing key and `authorities.json`. peers: besides
     those the authorities name. ledger, key_sets: opened once the process runs as who it will stay. owned:
-    directories that go over to `user` with it. network: whether the back end is reached over it."""
+    directories that go over to `user` with it. sessions: public keys of who signs people in, besides
+    those of the file. network: whether the back end is reached over it."""
 
     directory: Path
     socket: Path
@@ -57,6 +59,7 @@ class KeeperOptions:
     key_sets: Callable[[], KeySets]
     user: str = ""
     owned: Sequence[Path] = ()
+    sessions: Callable[[], tuple[bytes, ...]] = tuple
     network: bool = False
     door: NetworkDoor | None = None
 
@@ -67,20 +70,24 @@ class Keeper:
     def __init__(self, options: KeeperOptions) -> None:
         self._options = options
 
-    def run(self, say: Log) -> None:
-        """Serve until SIGTERM or SIGINT. UsageError or PermanentError if it cannot start."""
+    def run(self, say: Log, *, attended: bool = False) -> None:
+        """Serve until SIGTERM or SIGINT; attended: or until standard input ends. UsageError or
+        PermanentError if it cannot start."""
         options = self._options
         _rehearse()
         make_private_directory(options.directory)
-        listening = self._bind()
+        listening, sessions = self._bind(), options.sessions()
         stays = not options.user or os.geteuid() != 0
         achieved = [lock_memory(stays=stays), become(options.user, (options.directory, *options.owned))]
         with listening.local, options.ledger() as ledger:
             # What does not open is better found out now, not when a build waits for it.
             sets, key = options.key_sets(), load_or_create(options.directory / "signing-key")
             authorities = read_authorities(options.directory / "authorities.json")
+            authorities = replace(authorities, sessions=(*authorities.sessions, *sessions))
             peers = options.peers.joined(authorities.peers)
             epoch = Epoch(options.directory / "epoch")
+            # Attended, what comes in is read to its end and thrown away.
+            attendant = _attendant() if attended else None
             _no_input()
             achieved += shut_in(network=options.network)
             desk = Desk(
@@ -98,7 +105,8 @@ class Keeper:
             )
             for line in achieved:
                 say(line)
-            asyncio.run(_serve(Server(desk, peers, say), listening, options.socket, say))
+            server = Server(desk, peers, say)
+            asyncio.run(_serve(server, listening, options.socket, say, attendant))
 
     def _bind(self) -> Listening:
         options, door = self._options, self._options.door
@@ -130,15 +138,36 @@ def _rehearse() -> None:
             raise PermanentError("the keeper's own ciphers or messages do not work on this host")
 
 
-async def _serve(server: Server, listening: Listening, path: Path, say: Log) -> None:
+async def _serve(server: Server, listening: Listening, path: Path, say: Log, attendant: int | None) -> None:
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
+    if attendant is not None:
+        loop.add_reader(attendant, _until_end, attendant, stopped)
     async with server.serving(listening):
         say(f"serving on {path}")
         await stopped.wait()
-        say("stopping")
+        with suppress(OSError):  # of a directory where we may not; the next keeper takes its place then
+            path.unlink()
+        with suppress(BrokenPipeError):  # whoever attended us and read our log may be gone
+            say("stopping")
+
+
+def _attendant() -> int:
+    """Standard input, kept open for nothing but its end."""
+    if not stat.S_ISFIFO(os.fstat(0).st_mode):
+        raise UsageError(
+            "--attended needs a pipe as standard input",
+            resolution="It is for a process that starts the keeper; by hand, leave it out.",
+        )
+    return os.dup(0)
+
+
+def _until_end(attendant: int, stopped: asyncio.Event) -> None:
+    if not os.read(attendant, 4096):
+        asyncio.get_running_loop().remove_reader(attendant)
+        stopped.set()
 
 
 def _no_input() -> None:

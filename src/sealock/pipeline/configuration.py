@@ -23,6 +23,7 @@ from sealock.pipeline.fields import (
     ImageName,
     Memory,
     PipelineName,
+    SecretNames,
 )
 from sealock.pipeline.problem import Problem, config_error
 from sealock.pipeline.refuse import refuse
@@ -111,6 +112,8 @@ class Pipeline(Section):
 
     commands: Commands
     """What runs, one command after the other, in one shell."""
+    secrets: SecretNames = ()
+    """Names of the project's secrets that these commands get, and no others because of it."""
 
 
 def _by_name(value: object) -> object:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from sealock.core.machine import STATE_DEADLINES, MachineState
+from sealock.core.sealed import SEALED_NAME
 from sealock.pipeline.refuse import refuse
 
 # A machine is ended past its own deadline, whatever the plan says; the plan's has to come first, with
@@ -21,6 +22,7 @@ DEEPEST_CHECKOUT = 1_000_000
 # The kernel takes 128 KiB for one variable; all of them stay well below it, since every program that
 # a command starts gets a copy.
 ENVIRONMENT_BYTES = 64 * 1024
+MOST_SECRETS = 64
 
 _DURATION = re.compile(r"(?=[0-9])(?:([0-9]{1,6})h)?(?:([0-9]{1,6})m)?(?:([0-9]{1,6})s)?")
 _SIZE = re.compile(r"([0-9]{1,7}) ?(MiB|GiB)")
@@ -103,6 +105,30 @@ def _variable(name: str) -> str:
     return name
 
 
+def _secret(name: str) -> str:
+    if not SEALED_NAME.fullmatch(name):
+        raise refuse(
+            "is not a secret's name",
+            "Use letters, digits, `.`, `_` and `-`, at most 128, a letter, digit or `_` first. "
+            "The value does not stand in this file: `sealock secrets set` takes it.",
+        )
+    return name
+
+
+def _names(value: object) -> object:
+    if not isinstance(value, list):
+        raise refuse("must be a list of secrets' names", "Write it as in `[API_TOKEN, kubeconfig]`.")
+    return tuple(value)
+
+
+def _secrets(names: tuple[str, ...]) -> tuple[str, ...]:
+    if len(names) > MOST_SECRETS:
+        raise refuse(f"names {len(names)} secrets; {MOST_SECRETS} are allowed", "Give the step fewer.")
+    if len(set(names)) != len(names):
+        raise refuse("names a secret twice", "Name each once.")
+    return names
+
+
 def _environment(variables: dict[str, str]) -> dict[str, str]:
     size = sum(len(name.encode()) + len(value.encode()) + 2 for name, value in variables.items())
     if size > ENVIRONMENT_BYTES:
@@ -127,6 +153,12 @@ Disk = Annotated[int, BeforeValidator(_mebibytes, json_schema_input_type=_SizeTe
 ImageName = Annotated[str, AfterValidator(_image), _schema_pattern(_IMAGE)]
 PipelineName = Annotated[str, AfterValidator(_pipeline), _schema_pattern(_PIPELINE)]
 VariableName = Annotated[str, AfterValidator(_variable), _schema_pattern(_VARIABLE)]
+SecretName = Annotated[str, AfterValidator(_secret), _schema_pattern(SEALED_NAME)]
+SecretNames = Annotated[
+    tuple[SecretName, ...],
+    BeforeValidator(_names, json_schema_input_type=list[SecretName]),
+    AfterValidator(_secrets),
+]
 Environment = Annotated[
     dict[VariableName, str],
     AfterValidator(_environment),

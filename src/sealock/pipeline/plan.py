@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sealock.core.errors import UsageError
 from sealock.core.plan import Plan, Step, Timeouts
-from sealock.pipeline.configuration import Configuration
+from sealock.pipeline.configuration import Configuration, Pipeline
 from sealock.pipeline.fields import is_image
 from sealock.pipeline.problem import near_match, shown
 
@@ -40,7 +40,11 @@ def plan(
 
 def _steps(configuration: Configuration, names: Sequence[str]) -> tuple[Step, ...]:
     setup = (Step("setup", "setup", configuration.setup),) if configuration.setup else ()
-    return setup + tuple(Step("test", name, configuration.test[name].commands) for name in names)
+    return setup + tuple(_test(name, configuration.test[name]) for name in names)
+
+
+def _test(name: str, pipeline: Pipeline) -> Step:
+    return Step("test", name, pipeline.commands, pipeline.secrets)
 
 
 def _chosen(configuration: Configuration, pipelines: Sequence[str]) -> Sequence[str]:

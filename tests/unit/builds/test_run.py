@@ -15,7 +15,7 @@ from sealock.core.event import Event, Output
 from sealock.core.machine import Ending, MachineState, NetworkPolicy
 from sealock.core.source import DirectorySource
 from sealock.machines.fake import FakeMachines, Faults
-from tests.support.checkout import KeyPair, make_repository, memory
+from tests.support.checkout import make_repository, memory
 from tests.support.run import Course
 
 pytestmark = pytest.mark.anyio
@@ -40,7 +40,7 @@ class Lab:
         from sealock.providers.git.dial import GitDialer
         from sealock.providers.git.ref import check_ref
 
-        ports = CheckoutPorts(GitDialer([]), SshAgents(self.runtime), KeyPair(b"", ""), parse, check_ref)
+        ports = CheckoutPorts(GitDialer([]), SshAgents(self.runtime), parse, check_ref)
         self.course = Course(self.root, self.runtime, ports, FakeMachines(self.runtime / "machines", faults))
         return self.course
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from sealock.builds.shell import ShellEnded
+from sealock.builds.step_secrets import StepSecrets
 from sealock.builds.steps import environment, judge, run_steps
 from sealock.builds.verdict import Verdict
 from sealock.builds.watcher import Drained, Watcher, at_once
@@ -18,7 +19,9 @@ from sealock.core.event import CommandEnded, CommandStarted, Event, Output, Phas
 from sealock.core.machine import MachineSpec
 from sealock.core.plan import Plan, Step, Timeouts
 from sealock.core.source import Checkout
+from sealock.livelog.mask import StreamMasker
 from sealock.machines.fake import FakeMachines, Faults
+from sealock.store.sealed import SealedFiles
 
 pytestmark = pytest.mark.anyio
 
@@ -61,7 +64,10 @@ class Watched:
         async with self.machines.machine(MachineSpec("sha256:" + "0" * 64)) as machine:
             found = environment(plan, DONE, self.record, "main")
             watcher = Watcher(self.events.append, self.drained)
-            return await run_steps(machine, plan, self.record, watcher, directory="", env=found)
+            nothing = StepSecrets({}, None, SealedFiles(Path("/nonexistent")), StreamMasker())
+            return await run_steps(
+                machine, plan, self.record, watcher, directory="", env=found, secrets=nothing
+            )
 
     @property
     def output(self) -> str:

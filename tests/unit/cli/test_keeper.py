@@ -32,7 +32,7 @@ class FakeKeeper:
     ended: int = 0
     entries: list[Entry] = field(default_factory=list)
 
-    def run(self, say: Callable[[str], None]) -> None:
+    def run(self, say: Callable[[str], None], *, attended: bool = False) -> None:
         if self.error:
             raise self.error
         say("serving")

@@ -39,7 +39,7 @@ MISTAKES = [
     (
         "test:\n  unit:\n    commnads: [a]\n    commands: [b]\n",
         "3:5: test.unit.commnads: unknown field; did you mean `commands`?",
-        "The fields here are commands.",
+        "The fields here are commands, secrets.",
     ),
     (
         "test: a\nmachine: big\n",

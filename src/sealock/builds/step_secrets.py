@@ -1,0 +1,106 @@
+"""The secrets of a build's steps: found before anything runs, released just before the step that gets them.
+
+What a step was given is masked from then on in everything the build prints, for as long as the build
+lasts: a later step may print what an earlier one left in a file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from sealock.core.errors import UsageError
+from sealock.core.event import Emit, Notice
+from sealock.core.lease import HeldLease, Refused
+from sealock.core.log import Masker
+from sealock.core.plan import Plan, Step
+from sealock.core.project import Project, owner_of
+from sealock.core.sealed import Kind, RetiredKey, Sealed, SealedValues
+from sealock.core.secret import Secret
+
+KINDS = (Kind.VARIABLE, Kind.FILE)
+
+Found = Mapping[str, tuple[Sealed, ...]]
+"""For each step, by its full name, what it names, still sealed."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """One secret that was released. kind: variable or file."""
+
+    kind: Kind
+    name: str
+    value: Secret
+
+
+def find_secrets(plan: Plan, project: Project | None, values: SealedValues) -> Found:
+    """The newest version of everything the plan's steps name. UsageError for what is not there."""
+    return {step.full_name: _of_step(step, project, values) for step in plan.steps if step.secrets}
+
+
+def _of_step(step: Step, project: Project | None, values: SealedValues) -> tuple[Sealed, ...]:
+    if project is None:
+        raise UsageError(
+            f"`{step.name}` names the secret {step.secrets[0]}, and this build belongs to no project",
+            resolution="Secrets are a project's: say which with --project NAME.",
+        )
+    return tuple(_newest(name, step, project, values) for name in step.secrets)
+
+
+def _newest(name: str, step: Step, project: Project, values: SealedValues) -> Sealed:
+    for kind in KINDS:
+        found = values.get(owner_of(project.id), kind, name)
+        if found is not None:
+            return found
+    raise UsageError(
+        f"`{step.name}` names the secret {name}, and {project.name} has none of that name",
+        resolution=f"Set it with `sealock secrets set {project.name} {name}`, or leave it out of the step.",
+    )
+
+
+class StepSecrets:
+    """Has them released, each just before its step. masker: learns what was released."""
+
+    def __init__(self, found: Found, lease: HeldLease | None, values: SealedValues, masker: Masker) -> None:
+        self._found = found
+        self._lease = lease
+        self._values = values
+        self.masker = masker
+
+    async def release(self, step: Step, emit: Emit) -> list[Given]:
+        """What this step gets; the caller forgets the values. UsageError if it may not have all of it.
+        emit: told of what cannot be masked."""
+        sealed = self._found.get(step.full_name, ())
+        if not sealed or self._lease is None:
+            return []
+        values = await self._open(self._lease, sealed, step)
+        given = [
+            Given(each.name.kind, each.name.name, value) for each, value in zip(sealed, values, strict=True)
+        ]
+        for each in given:
+            if (warning := self.masker.add(each.name, each.value)) is not None:
+                emit(Notice(warning))
+        return given
+
+    async def _open(self, lease: HeldLease, sealed: Sequence[Sealed], step: Step) -> list[Secret]:
+        try:
+            with suppress(RetiredKey):
+                return await lease.open_all(sealed, step=step.full_name)
+            # Keys were rotated since: the same versions lie there, sealed anew.
+            return await lease.open_all([self._again(each) for each in sealed], step=step.full_name)
+        except Refused as error:
+            names = ", ".join(each.name.name for each in sealed)
+            raise UsageError(
+                f"`{step.name}` may not have every secret it names: {names}",
+                details=f"The keeper refused, reference {error.reference}.",
+                resolution="A secret may be for protected branches, for deployments or for other pipelines "
+                "only (`sealock secrets set`). The keeper's log says which it was, under that reference.",
+            ) from error
+
+    def _again(self, sealed: Sealed) -> Sealed:
+        name = sealed.name
+        found = self._values.get(name.owner, name.kind, name.name, name.version)
+        if found is None:
+            raise UsageError(f"{name} was destroyed while the build ran")
+        return found

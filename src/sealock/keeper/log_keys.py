@@ -1,0 +1,58 @@
+"""The keys of builds' logs: made sealed, and opened by the keeper for whoever may read the log."""
+
+from __future__ import annotations
+
+import os
+from typing import Protocol
+
+from sealock.core.errors import UsageError
+from sealock.core.log import LOG_KEY_LENGTH, LogReader, Logs, LogWriter
+from sealock.core.sealed import Kind, Owner, PublicKey, RetiredKey, Sealed, SealedName, SealedValues
+from sealock.core.secret import Secret
+from sealock.keeper.sealing import seal
+
+
+class Keys(Protocol):
+    """What a keeper is asked for here."""
+
+    async def public_key(self, owner: Owner) -> PublicKey:
+        """What values of that owner are sealed to."""
+        ...
+
+    async def open_for_owner(self, sealed: Sealed) -> Secret:
+        """The value, for the person whose installation this is."""
+        ...
+
+
+class SealedBuildLogs:
+    """Logs with their keys (`core.log.BuildLogs`)."""
+
+    def __init__(self, logs: Logs, values: SealedValues, keeper: Keys) -> None:
+        self._logs = logs
+        self._values = values
+        self._keeper = keeper
+
+    async def begin(self, owner: Owner, build_id: str) -> LogWriter:
+        """A new log under a fresh key. The sealed copy of the key is kept first: there is no log that
+        cannot be opened."""
+        name = SealedName(owner.account, owner.project, Kind.LOG_KEY, build_id, 1)
+        with Secret(os.urandom(LOG_KEY_LENGTH)) as key:
+            for last in (False, True):
+                try:
+                    self._values.put(seal(name, key, await self._keeper.public_key(owner)))
+                    break
+                except RetiredKey:
+                    if last:
+                        raise
+            return self._logs.create(build_id, key)
+
+    async def read(self, owner: Owner, build_id: str) -> LogReader:
+        """A build's log. UsageError if there is none."""
+        sealed = self._values.get(owner, Kind.LOG_KEY, build_id)
+        if sealed is None:
+            raise UsageError(
+                f"there is no log of a build {build_id[:40]!r}",
+                resolution="A build's id has 32 hexadecimal digits. Only builds of projects have logs.",
+            )
+        with await self._keeper.open_for_owner(sealed) as key:
+            return self._logs.open(build_id, key)

@@ -1,0 +1,163 @@
+"""Puts together the half of the keeper that opens: for its own process, and for `sealock keys`.
+
+It stands apart from `wiring`, which everything else is made by, so that neither a build nor whoever takes
+a secret comes near a module that could open one; `.importlinter` and a test hold the two apart.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sealock.core.keeper import KeeperProcess
+    from sealock.core.keyring import Keyring
+    from sealock.core.keys import Opener
+    from sealock.core.project import Projects
+    from sealock.core.sealed import KeyDestroyer, SealedPlace
+    from sealock.core.secret import Secret
+    from sealock.keeper.backends.options import BackendOptions
+    from sealock.keeper.journal import Journal
+    from sealock.keeper.keysets import KeySets
+    from sealock.keeper.process import NetworkDoor
+    from sealock.settings import Settings
+
+
+OWNER_KEY = "owner-key"
+"""In the data directory: what the owner of the installation signs in with, to read their builds' logs."""
+
+
+class Keeping:
+    """What opens, over this host's settings. places: everywhere sealed values lie."""
+
+    def __init__(self, settings: Settings, projects: Projects, places: Sequence[SealedPlace]) -> None:
+        self._settings = settings
+        self._projects = projects
+        self._places = places
+
+    def key_destroyer(self) -> KeyDestroyer:
+        """What ends key sets."""
+        return self._key_sets()
+
+    def keyring(self) -> Keyring:
+        """The keys of this installation, for whoever looks after them."""
+        from sealock.keeper.keyring import InstallationKeys
+
+        return InstallationKeys(self._key_sets(), self._journal, self._places, self._projects, self._opener())
+
+    def keeper(self) -> KeeperProcess:
+        """The keeper, with the key sets of this installation. Whoever runs it may ask it for everything."""
+        from sealock.keeper.peers import Peer, PeerRole, Peers
+        from sealock.keeper.process import Keeper, KeeperOptions
+        from sealock.ledger.releases import ReleaseLedger
+
+        local = Peer("local", frozenset(PeerRole))
+        return Keeper(
+            KeeperOptions(
+                directory=self._settings.keeper_dir,
+                socket=self._settings.keeper_socket,
+                peers=Peers(by_user={os.geteuid(): local}),
+                ledger=lambda: ReleaseLedger(self._settings.keeper_dir / "ledger"),
+                key_sets=self._keeper_key_sets,
+                user=self._settings.keeper_user,
+                sessions=self._sessions,
+                network=self._settings.key_backend in {"vault", "kms"},
+                door=self._keeper_door(),
+            )
+        )
+
+    def _keeper_door(self) -> NetworkDoor | None:
+        from sealock.core.errors import UsageError
+        from sealock.keeper.process import NetworkDoor
+
+        listen, tls = self._settings.keeper_listen, self._settings.keeper_tls_dir
+        if listen is None:
+            return None
+        if tls is None:
+            raise UsageError(
+                "keeper_listen needs keeper_tls_dir",
+                resolution="Other hosts reach the keeper over TLS alone: set both, or none.",
+            )
+        host, _, port = listen.rpartition(":")
+        return NetworkDoor(host, int(port), tls / "certificate.pem", tls / "key.pem", tls / "authority.pem")
+
+    def _key_sets(self) -> KeySets:
+        from sealock.keeper.backends.choose import choose
+        from sealock.keeper.keyset_files import KeySetFiles
+        from sealock.keeper.keysets import KeySets
+
+        files = KeySetFiles(self._keys_directory / "sets")
+        return KeySets(files, choose(self._backend_options()), self._journal.generation)
+
+    def _keeper_key_sets(self) -> KeySets:
+        """The key sets, once it is proved that they open: better at the start than when a build waits. A
+        passphrase is asked for here as well, while there is somebody to ask."""
+        from sealock.core.decision import Denied
+        from sealock.core.errors import PermanentError
+
+        sets = self._key_sets()
+        status = sets.backends.current.status()
+        if isinstance(status.works, Denied):
+            raise PermanentError(
+                f"the back end {status.name} of the keys does not work", details=status.works.reason
+            )
+        return sets
+
+    @property
+    def _journal(self) -> Journal:
+        from sealock.keeper.journal import Journal
+
+        return Journal(self._keys_directory / "rotation.json")
+
+    def _opener(self) -> Opener:
+        from sealock.keeper.kek import FileKek
+        from sealock.keeper.open import KeyOpener
+
+        return KeyOpener(self._key_sets(), lambda: FileKek(self._settings.key_encryption_key))
+
+    def _backend_options(self) -> BackendOptions:
+        from sealock.keeper.backends.options import BackendOptions, KmsOptions, VaultOptions
+
+        settings, vault = self._settings, None
+        if settings.vault_address and settings.vault_token_file:
+            vault = VaultOptions(
+                settings.vault_address,
+                settings.vault_key,
+                settings.vault_token_file,
+                settings.vault_mount,
+                settings.vault_ca_certificate,
+                settings.vault_namespace,
+            )
+        endpoint, before = settings.kms_endpoint, settings.kms_key_before
+        return BackendOptions(
+            name=settings.key_backend,
+            before=settings.key_backend_before,
+            file=settings.key_encryption_key,
+            passphrase_file=self._keys_directory / "passphrase-keys",
+            ask=self._passphrase,
+            vault=vault,
+            kms=KmsOptions(settings.kms_key, endpoint) if settings.kms_key else None,
+            kms_before=KmsOptions(before, endpoint) if before else None,
+        )
+
+    def _passphrase(self) -> Secret:
+        from sealock.keeper.passphrase import ask_passphrase, read_passphrase
+
+        place = self._settings.key_passphrase_file
+        return read_passphrase(place) if place else ask_passphrase()
+
+    def _sessions(self) -> tuple[bytes, ...]:
+        """Who signs people in: the owner of the installation, with a key that only they can read."""
+        from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+        from sealock.keeper.identity import load_or_create
+
+        public = load_or_create(self._settings.data_dir / OWNER_KEY).public_key()
+        return (public.public_bytes(Encoding.Raw, PublicFormat.Raw),)
+
+    @property
+    def _keys_directory(self) -> Path:
+        return self._settings.data_dir / "keys"
