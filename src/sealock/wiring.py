@@ -181,6 +181,7 @@ class Wiring:
             # -P: nothing is imported from the directory one happens to stand in, such as a build's own.
             [sys.executable, "-P", "-m", "sealock", "keeper", "--attended"],
             self._settings.data_dir / "keeper.starting",
+            self._settings.keeper_dir,
             owner_key=lambda: load_or_create(self._settings.data_dir / "owner-key"),
             say=lambda line: print(f"keeper: {line}", file=sys.stderr),
         )

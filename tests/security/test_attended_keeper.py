@@ -53,6 +53,7 @@ def attended(directory: Path, said: list[str] | None = None) -> AttendedKeeper:
         client,
         ["env", *(f"{name}={value}" for name, value in environment(directory).items()), *COMMAND],
         directory / "data" / "keeper.starting",
+        directory / "data" / "keeper",
         owner_key=lambda: load_or_create(directory / "data" / "owner-key"),
         say=(said if said is not None else []).append,
     )
@@ -61,7 +62,6 @@ def attended(directory: Path, said: list[str] | None = None) -> AttendedKeeper:
 @pytest.fixture
 def directory() -> Iterator[Path]:
     with memory() as made:
-        (made / "run").mkdir(mode=0o700)
         yield made
 
 
@@ -97,6 +97,14 @@ async def test_a_keeper_that_runs_is_used_and_left_running(directory: Path) -> N
             await keeper.public_key(Owner("team"))
         assert running.process.poll() is None
         assert await _answers(keeper.client)
+
+
+async def test_another_installations_keeper_is_not_taken_for_ones_own(directory: Path) -> None:
+    with running_keeper(directory):
+        keeper = attended(directory)
+        keeper._directory = directory / "other" / "keeper"
+        with pytest.raises(PermanentError, match="another installation's"):
+            await keeper.public_key(Owner("team"))
 
 
 async def test_two_that_start_at_once_have_one_keeper(directory: Path) -> None:

@@ -17,7 +17,8 @@ def wiring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Wiring:
     for name in [name for name in os.environ if name.startswith("SEALOCK_")]:
         monkeypatch.delenv(name)
     (tmp_path / "sealock.toml").write_text(
-        f'data_dir = "{tmp_path}/data"\nnetwork_allow = ["a.example", "10.0.0.0/8"]\nimage = "node"\n'
+        f'data_dir = "{tmp_path}/data"\nruntime_dir = "{tmp_path}/run"\n'
+        'network_allow = ["a.example", "10.0.0.0/8"]\nimage = "node"\n'
     )
     monkeypatch.setenv("SEALOCK_CONFIG", str(tmp_path / "sealock.toml"))
     return Wiring()

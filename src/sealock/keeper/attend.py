@@ -47,15 +47,18 @@ class AttendedKeeper:
         client: KeeperClient,
         command: Sequence[str],
         lock: Path,
+        directory: Path,
         owner_key: Callable[[], Ed25519PrivateKey],
         say: Callable[[str], None],
     ) -> None:
         """command: starts a keeper where `client` asks, which stops at the end of its input. lock: a file
-        that says who starts it. owner_key: what the owner of this installation signs in with; the keeper
-        knows its public half. say: takes the lines of its log that say what it refused, and why."""
+        that says who starts it. directory: the keeper's own, so that no other installation's is taken for
+        it. owner_key: what the owner of this one signs in with; the keeper knows its public half. say: takes
+        the lines of its log that say what it refused, and why."""
         self.client = client
         self._command = command
         self._lock = lock
+        self._directory = directory
         self._owner_key = owner_key
         self._say = say
         self._process: Process | None = None
@@ -123,9 +126,15 @@ class AttendedKeeper:
 
     async def _answers(self) -> bool:
         try:
-            await self.client.status()
+            told = await self.client.ask(protocol.AskStatus())
         except KeeperAway:
             return False
+        if isinstance(told, protocol.Told) and told.directory != str(self._directory):
+            raise PermanentError(
+                "the keeper that answers is another installation's",
+                details=f"Its directory is {told.directory}, ours {self._directory}.",
+                resolution="Give each installation of this host a runtime_dir or a keeper_socket of its own.",
+            )
         return True
 
     async def _start(self) -> None:

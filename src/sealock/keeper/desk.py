@@ -60,7 +60,7 @@ class _LedgerFails(Exception):
 @dataclass(frozen=True)
 class DeskParts:
     """What a desk works with. workers: names a lease may be made out to. achieved: how the process is shut
-    in, for the status."""
+    in, and directory: where it keeps what is its own, for the status."""
 
     ledger: Ledger
     epoch: Epoch
@@ -71,6 +71,7 @@ class DeskParts:
     authorities: Authorities
     log: Log
     achieved: tuple[str, ...] = ()
+    directory: str = ""
 
 
 class Desk:
@@ -244,6 +245,7 @@ class Desk:
             now=parts.epoch.now(),
             entries=parts.ledger.last.sequence if parts.ledger.last else 0,
             achieved=parts.achieved,
+            directory=parts.directory,
         )
 
     def _exposures(self, peer: Peer, request: protocol.AskExposures) -> protocol.Listed:

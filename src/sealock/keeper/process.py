@@ -76,6 +76,8 @@ class Keeper:
         options = self._options
         _rehearse()
         make_private_directory(options.directory)
+        if not options.socket.parent.exists():
+            make_private_directory(options.socket.parent)
         listening, sessions = self._bind(), options.sessions()
         stays = not options.user or os.geteuid() != 0
         achieved = [lock_memory(stays=stays), become(options.user, (options.directory, *options.owned))]
@@ -101,6 +103,7 @@ class Keeper:
                     authorities=authorities,
                     log=say,
                     achieved=tuple(achieved),
+                    directory=str(options.directory),
                 )
             )
             for line in achieved:

@@ -135,7 +135,8 @@ class Done(_Part):
 
 
 class Told(_Part):
-    """epoch: what sessions and grants must name now. achieved: how the process is shut in, line by line."""
+    """epoch: what sessions and grants must name now. achieved: how the process is shut in, line by line.
+    directory: where the keeper keeps what is its own, which tells one installation's from another's."""
 
     reply: Literal["told"] = "told"
     version: str
@@ -143,6 +144,7 @@ class Told(_Part):
     now: float
     entries: int
     achieved: tuple[str, ...]
+    directory: str = ""
 
 
 class ListedRelease(_Part):
