@@ -51,9 +51,11 @@ def _environment(program: str, home: Path | None) -> dict[str, str]:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Ask its group to end, so that it takes its temporary files along, and then make it."""
+    """Let what it left finish if it came to its end itself; else ask its group to end, so that it takes its
+    temporary files along; then make it."""
+    ended = process.poll() is not None
     with suppress(ProcessLookupError):
-        for number in (signal.SIGTERM, signal.SIGKILL):
+        for number in (0 if ended else signal.SIGTERM, signal.SIGTERM, signal.SIGKILL):
             os.killpg(process.pid, number)
             deadline = time.monotonic() + END_SECONDS
             while time.monotonic() < deadline:

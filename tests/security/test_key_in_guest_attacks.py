@@ -31,10 +31,10 @@ pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 # Everything that talks to an agent, or could: sockets, variables, files that look like a private key.
 SEARCH = r"""
 tail -qn +2 /proc/net/unix | awk '{print "socket", $8}' | sort -u
-find /etc /root /home /run /tmp /var /dev/shm -type s 2>/dev/null | sed 's/^/file /'
+find /etc /root /home /run /tmp /dev/shm -type s 2>/dev/null | sed 's/^/file /'
 cat /proc/[0-9]*/environ 2>/dev/null | tr '\0' '\n' | grep -a -E 'SSH_AUTH_SOCK|SSH_AGENT|PRIVATE' |
   sed 's/^/variable /'
-grep -rls -e 'PRIVATE KEY-----' /etc /root /home /run /tmp /var /dev/shm | sed 's/^/key /'
+grep -rls -e 'PRIVATE KEY-----' /etc /root /home /run /tmp /var/tmp /dev/shm | sed 's/^/key /'
 ls -A /home/build/.sealock 2>/dev/null | sed 's/^/rest /'
 tail -qn +2 /proc/net/tcp | awk '$4 == "0A" {print "port", $2}'
 exit 0
