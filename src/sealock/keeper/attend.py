@@ -48,6 +48,7 @@ class AttendedKeeper:
         command: Sequence[str],
         lock: Path,
         directory: Path,
+        *,
         owner_key: Callable[[], Ed25519PrivateKey],
         say: Callable[[str], None],
     ) -> None:
