@@ -13,15 +13,14 @@ import logging
 import os
 import platform
 from contextlib import suppress
-from pathlib import Path
 
 from sealock.core.errors import PermanentError, SealockError
 from sealock.core.files import write_whole
 from sealock.core.image import Image, Images
+from sealock.machines.containment import KVM, kvm_groups
 from sealock.machines.options import MachineOptions
 
 log = logging.getLogger(__name__)
-DEVICE = Path("/dev/kvm")
 # A guest under working KVM is up and off again in about a second.
 PROOF_SECONDS = 15.0
 
@@ -30,12 +29,13 @@ async def decide(options: MachineOptions, images: Images) -> str:
     """`kvm` or `tcg`. PermanentError if KVM was asked for by name and does not work."""
     if options.acceleration == "tcg":
         return "tcg"
-    works = DEVICE.exists() and await _works(options, images)
+    works = KVM.exists() and await _works(options, images)
     if options.acceleration == "kvm" and not works:
         raise PermanentError(
             "KVM does not work on this host",
-            details=f"{DEVICE} is missing, or a small guest did not get through its boot under it.",
-            resolution="Set acceleration to 'auto' or 'tcg', or run Sealock where virtualization works.",
+            details=f"{KVM} is missing or for root alone, or a small guest did not get through its boot.",
+            resolution=f"Let a group other than root's read and write {KVM}, set acceleration to 'auto' or "
+            "'tcg', or run Sealock where virtualization works.",
         )
     return "kvm" if works else "tcg"
 
@@ -56,7 +56,8 @@ async def qemu_version(program: str) -> str:
 
 
 async def _works(options: MachineOptions, images: Images) -> bool:
-    key = f"{platform.release()} / {await qemu_version(options.qemu)}"
+    groups = kvm_groups()
+    key = f"{platform.release()} / {await qemu_version(options.qemu)} / {groups}"
     remembered = options.runtime_dir / "acceleration.json"
     with suppress(OSError, ValueError, AttributeError):
         answer = json.loads(remembered.read_text()).get(key)
@@ -65,11 +66,12 @@ async def _works(options: MachineOptions, images: Images) -> bool:
     image = _any_image(images)
     if image is None:
         return False
-    works = await prove(options.qemu, image)
+    works = groups is not None and await prove(options.qemu, image)
     if not works:
         log.warning(
-            "KVM is there but does not work on this host, so machines run in software emulation, which is "
-            "about twenty times slower."
+            "KVM is there but does not work on this host%s, so machines run in software emulation, which is "
+            "about twenty times slower.",
+            "" if groups is not None else f" for anybody but root ({KVM} has no group of its own)",
         )
     with suppress(OSError):
         write_whole(remembered, json.dumps({key: works}).encode())

@@ -7,10 +7,10 @@ to gain any, and death together with us.
 
 from __future__ import annotations
 
-import grp
 import pwd
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from sealock.core.errors import PermanentError
 from sealock.core.machine import Limit
@@ -24,6 +24,7 @@ _TUN = (
 )
 
 
+KVM = Path("/dev/kvm")
 # The first of 2^28 user ids that neither distributions nor containers hand out.
 FIRST_UID = 0x70000000
 
@@ -56,8 +57,18 @@ def machine_user(name: str, *, kvm: bool) -> User:
             "machines may not run as root",
             resolution="Name an unprivileged user in the setting machine_user.",
         )
-    groups = (grp.getgrnam("kvm").gr_gid,) if kvm else ()
-    return User(entry.pw_uid, entry.pw_gid, groups)
+    return User(entry.pw_uid, entry.pw_gid, kvm_groups() or () if kvm else ())
+
+
+def kvm_groups(device: Path = KVM) -> tuple[int, ...] | None:
+    """The groups it takes to use KVM; None if there is none, or it is for root alone."""
+    try:
+        about = device.stat()
+    except OSError:
+        return None
+    if about.st_mode & 0o006 == 0o006:
+        return ()
+    return (about.st_gid,) if about.st_mode & 0o060 == 0o060 and about.st_gid != 0 else None
 
 
 def for_qemu(argv: Sequence[str], user: User, cgroup: Cgroup) -> list[str]:

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 import asyncssh
 
-from sealock.core.errors import TemporaryError
+from sealock.core.errors import PermanentError, TemporaryError
 from sealock.core.image import Image
 from sealock.core.machine import (
     STATE_DEADLINES,
@@ -126,7 +126,7 @@ class Guest:
         """Wait for a word from the guest's start script: `ready` or `seeded`."""
         assert self._port is not None
         if not await self._unless_it_ends(asyncio.get_running_loop().sock_recv(self._port, 64)):
-            raise TemporaryError("the machine did not get to its start", details=self._last_words())
+            raise self._did_not_start("did not get to its start")
 
     async def resume(self, template: Template) -> None:
         """Go on from where the template waits: the guest runs as soon as its state is loaded."""
@@ -264,7 +264,7 @@ class Guest:
             )
         except (asyncssh.Error, OSError) as error:
             end.close()
-            raise TemporaryError("the machine did not let us in over SSH", details=str(error)) from error
+            raise self._did_not_start("did not let us in over SSH", str(error)) from error
 
     async def _saved(self) -> None:
         while True:
@@ -273,7 +273,7 @@ class Guest:
             if status.get("status") == "completed":
                 return
             if status.get("status") == "failed":
-                raise TemporaryError("QEMU could not save the template's state", details=str(status))
+                raise self._did_not_start("could not be saved as a template", str(status))
             await asyncio.sleep(0.01)
 
     async def _unless_it_ends(self, work: Coroutine[Any, Any, T]) -> T:
@@ -294,7 +294,7 @@ class Guest:
             for task in (working, ended):
                 task.cancel()
             await asyncio.wait({working, ended})
-        raise TemporaryError("the machine ended while it was starting", details=self._last_words())
+        raise self._did_not_start("ended while it was starting")
 
     async def _watch(self) -> None:
         """A guest that ends by itself takes no leave: break the connection, so that nobody waits."""
@@ -309,6 +309,14 @@ class Guest:
             self.record.ending = Ending.LOST
         if self.connection is not None:
             self.connection.abort()
+
+    def _did_not_start(self, what: str, details: str = "") -> TemporaryError:
+        return TemporaryError(
+            f"the machine {what}",
+            details=details or self._last_words(),
+            resolution="Try again. If it stays so, look at what QEMU and the guest said last, at this host's "
+            "free memory, and whether the image is whole (`sealock image show`).",
+        )
 
     def _last_words(self) -> str:
         for ring in (self.console, self.errors):
@@ -346,7 +354,11 @@ def _image_files(image: Image) -> Iterator[tuple[int, int, int]]:
         kernel, initrd, root = opened
         yield kernel, initrd, root
     except FileNotFoundError as error:
-        raise TemporaryError(f"the image {image.digest} is damaged", details=str(error)) from error
+        raise PermanentError(
+            f"the image {image.digest} is damaged",
+            details=str(error),
+            resolution=f"Remove it (`sealock image remove {image.digest[:19]}`) and build it again.",
+        ) from error
     finally:
         for descriptor in opened:
             os.close(descriptor)

@@ -36,14 +36,14 @@ class Monitor:
         try:
             await self._client.connect(end)
         except _GONE as error:
-            raise TemporaryError("QEMU ended before it answered", details=str(error)) from error
+            raise _lost("QEMU ended before it answered", error) from error
 
     async def execute(self, command: str, **arguments: object) -> object:
         """One command. TemporaryError if QEMU refuses it or is gone."""
         try:
             return await self._client.execute(command, arguments or None)
         except _GONE as error:
-            raise TemporaryError(f"QEMU did not carry out {command}", details=str(error)) from error
+            raise _lost(f"QEMU did not carry out {command}", error) from error
 
     async def give_descriptor(self, name: str, descriptor: int) -> None:
         """Hand QEMU an open file under a name."""
@@ -60,3 +60,8 @@ class Monitor:
         if isinstance(data, dict):
             self._shutdown = str(data.get("reason"))
         return False
+
+
+def _lost(brief: str, error: Exception) -> TemporaryError:
+    resolution = "Try again. If it stays so, check that this QEMU is one of version 7.2 or newer."
+    return TemporaryError(brief, details=str(error), resolution=resolution)

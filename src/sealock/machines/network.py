@@ -19,7 +19,7 @@ import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from sealock.core.errors import PermanentError, TemporaryError, UsageError
+from sealock.core.errors import PermanentError, UsageError
 from sealock.core.machine import NetworkPolicy
 from sealock.machines import containment, firewall, marks
 from sealock.machines.cgroup import Cgroup
@@ -72,7 +72,7 @@ class Network:
         return end
 
     async def up(self) -> None:
-        """Wait until pasta carries. TemporaryError if it does not."""
+        """Wait until pasta carries. PermanentError if it does not: another machine would fare no better."""
         if self.pasta is None:
             return
         give_up = asyncio.Event()
@@ -87,7 +87,12 @@ class Network:
             ended.cancel()
             await asyncio.wait({waiting, ended})
         said = self._said.text() if self._said else ""
-        raise TemporaryError("pasta did not start", details=said.strip())
+        raise PermanentError(
+            "pasta did not start",
+            details=said.strip(),
+            resolution="Check that this host has a default route and that the program in the setting pasta "
+            "runs; without it a machine has no way to the internet (network: none needs none).",
+        )
 
     def close_tap(self) -> None:
         """Let go of our copy of the tap, once QEMU has its own."""
