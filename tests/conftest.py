@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,12 @@ QUICK = {"unit", "contract", "architecture"}
 
 pytest_plugins = ["tests.support.images", "tests.support.machines", "tests.support.installation"]
 pytest.register_assert_rewrite("tests.support.machine_contract", "tests.support.machines")
+
+
+def pytest_configure() -> None:
+    """A shell starts what it puts into the background with SIGINT ignored, and every program that tests
+    start would inherit that; Ctrl-C then could not be tested."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
