@@ -15,6 +15,7 @@ import socket
 import struct
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -28,7 +29,11 @@ T = TypeVar("T")
 
 
 async def inside(name: str, work: Callable[[], T]) -> T:
-    """What `work` returns or raises, done inside that namespace. OSError if it cannot be entered."""
+    """What `work` returns or raises, done inside that namespace. OSError if it cannot be entered.
+
+    A cancellation takes effect when the work is done, so that the namespace is not taken from under it;
+    a socket it returns is then closed.
+    """
     loop = asyncio.get_running_loop()
     future: asyncio.Future[T] = loop.create_future()
 
@@ -42,14 +47,23 @@ async def inside(name: str, work: Callable[[], T]) -> T:
             loop.call_soon_threadsafe(_settle, future, result, None)
 
     threading.Thread(target=run, name=f"in {name}", daemon=True).start()
-    return await future
+    try:
+        return await asyncio.shield(future)
+    except asyncio.CancelledError:
+        await _abandon(future)
+        raise
+
+
+async def _abandon(future: asyncio.Future[T]) -> None:
+    while not future.done():
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait({future})
+    if future.exception() is None and isinstance(result := future.result(), socket.socket):
+        result.close()
 
 
 def _settle(future: asyncio.Future[T], result: T | None, error: BaseException | None) -> None:
-    if future.done():
-        if isinstance(result, socket.socket):
-            result.close()
-    elif error is not None:
+    if error is not None:
         future.set_exception(error)
     else:
         future.set_result(result)  # type: ignore[arg-type]  # None only where T is None

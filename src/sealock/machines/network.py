@@ -59,6 +59,10 @@ class Network:
         self.pasta = pasta
         self._said = Ring(pasta.stderr)
 
+    def open_tap(self) -> None:
+        """Make the guest's device. Runs inside the namespace."""
+        self.tap = open_tap(firewall.TAP)
+
     async def connect(self) -> socket.socket:
         """A socket connected to the guest's port 22. OSError if nobody answers there."""
         end = await inside(self.name, lambda: socket.socket(socket.AF_INET, socket.SOCK_STREAM))
@@ -122,7 +126,7 @@ async def open_network(machine: str, policy: NetworkPolicy, *, allow: Sequence[s
     _tool(["ip", "netns", "add", name])
     network = Network(name)
     try:
-        network.tap = await inside(name, lambda: open_tap(firewall.TAP))
+        await inside(name, network.open_tap)
         rules = firewall.ruleset(policy, host=host_addresses(), allowed=await resolved(allow))
         await inside(name, lambda: _configure(rules))
         if policy is NetworkPolicy.INTERNET:
