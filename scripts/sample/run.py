@@ -52,10 +52,10 @@ class Sample:
             return self.receipt() or result
 
     def image(self) -> None:
-        """Build the image unless it is there: about two minutes, once."""
+        """Build the image unless this very one is there: about two minutes, once."""
         if self.sealock("image", "show", "python", quiet=True) != ExitCode.GREEN:
             tell("Building the image `python`, once")
-            self.must("image", "build", "python")
+        self.must("image", "build", "python")
 
     def project(self, server: GitServer, url: str) -> None:
         """Make the project, the server's host key pinned, and install its public key there."""

@@ -131,6 +131,17 @@ def test_an_image_of_the_present_recipe_is_preferred(tmp_path: Path, store: Imag
     assert store.find("base") == ours
 
 
+def test_an_image_with_other_guest_scripts_is_refused(
+    store: ImageStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = build(store)
+    monkeypatch.setattr("sealock.machines.image.store.guest_files", lambda: {"start": b"of another version"})
+    for name in ("base", image.digest):
+        with pytest.raises(UsageError, match="another version of Sealock") as refused:
+            store.find(name)
+        assert refused.value.resolution == "Build it: sealock image build base" or name != "base"
+
+
 def test_what_is_not_there_tells_how_to_build_it(store: ImageStore) -> None:
     with pytest.raises(UsageError, match="sealock image build python"):
         store.find("python")

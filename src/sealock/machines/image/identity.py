@@ -75,10 +75,15 @@ class Wanted:
         fixed = {
             "recipe": recipe.canonical(),
             "additions": additions.canonical(),
-            "guest": {name: _sha256(content) for name, content in guest.items()},
+            "guest": hashes(guest),
             "builder": {name: _sha256((_HERE / name).read_bytes()) for name in _BUILDER},
         }
         return cls(recipe, additions, guest, fixed, digest_of(fixed))
+
+
+def hashes(files: Mapping[str, bytes]) -> dict[str, str]:
+    """The SHA-256 of each file's content, by name."""
+    return {name: _sha256(content) for name, content in files.items()}
 
 
 def inputs(wanted: Wanted, resolution: Resolution) -> dict[str, Any]:

@@ -82,6 +82,11 @@ def fixed_of(image: Image) -> str:
     return str(load(image.root.parent)["fixed"])
 
 
+def guest_of(image: Image) -> dict[str, str]:
+    """The digests of the guest scripts in it, by name."""
+    return dict(load(image.root.parent)["inputs"]["guest"])
+
+
 def check_sizes(image: Image) -> None:
     """PermanentError if a file is missing or of another length than when it was built."""
     for name, file in load(image.root.parent)["files"].items():

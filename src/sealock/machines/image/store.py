@@ -25,7 +25,7 @@ from sealock.core.image import Image, Progress
 from sealock.machines.image import identity, manifest, root
 from sealock.machines.image.additions import Additions
 from sealock.machines.image.build import Builder
-from sealock.machines.image.identity import Resolution, Wanted
+from sealock.machines.image.identity import Resolution, Wanted, guest_files, hashes
 from sealock.machines.image.recipe import load, shipped
 
 _DIGEST = re.compile(r"(?:sha256:)?(?P<digits>[0-9a-f]{12,64})")
@@ -54,10 +54,16 @@ class ImageStore:
 
     def find(self, name: str) -> Image:
         """See `core.image.Images.find`. Of several images of a name, one that its shipped recipe and
-        the operator's additions would make now is preferred. PermanentError if its files are damaged."""
+        the operator's additions would make now is preferred. UsageError if all hold guest scripts of
+        another version of Sealock, which would not understand us. PermanentError if its files are damaged."""
         images = self._with_digest(name) or [image for image in self.all() if image.name == name]
         if not images:
             raise UsageError(f"there is no image {name!r} on this host", resolution=_how_to_build(name))
+        images = [image for image in images if manifest.guest_of(image) == hashes(guest_files())]
+        if not images:
+            raise UsageError(
+                f"the image {name!r} was built by another version of Sealock", resolution=_how_to_build(name)
+            )
         current = self._current(name)
         best = next((image for image in images if manifest.fixed_of(image) == current), images[0])
         manifest.check_sizes(best)
