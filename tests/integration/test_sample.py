@@ -66,7 +66,7 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
 
 def test_a_green_build_is_shown_and_verified(stage: Stage) -> None:
     assert stage.run() == 0
-    words = ["image show", "project add", "project key", "receipt show", "receipt verify"]
+    words = ["image show", "image build", "project add", "project key", "receipt show", "receipt verify"]
     assert [call for call in stage.calls if not call.startswith("run ")] == words
     allowed = stage.calls_file.with_name("calls.allow").read_text()
     assert allowed == "127.0.0.1\n"
