@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import subprocess
 import time
@@ -106,6 +107,20 @@ def test_killed(sealock: Installation, machine_runtime: Path, point: str) -> Non
             time.sleep(0.02)
         assert machine_of(run) == {}
     reap(sealock, before, machine_runtime)
+
+
+def test_killed_at_random_points(sealock: Installation, machine_runtime: Path) -> None:
+    """Several in a row, each with what those before it have left, and one reaping for all."""
+    before = traces()
+    moments = [round(random.uniform(0.3, 4.0), 3) for _ in range(6)]
+    for moment in moments:
+        with start(sealock) as run:
+            run.reach("", moment)
+            run.kill()
+    try:
+        reap(sealock, before, machine_runtime)
+    except AssertionError as error:
+        raise AssertionError(f"killed after {moments} seconds: {error}") from error
 
 
 @pytest.mark.parametrize("point", POINTS)
