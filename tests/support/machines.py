@@ -18,6 +18,7 @@ import pytest
 from sealock.core.image import Image
 from sealock.core.machine import Machine, MachineRecord, MachineSpec, NetworkPolicy, Origin
 from sealock.machines.guest import Guest
+from sealock.machines.hardware import Start
 from sealock.machines.image.store import ImageStore
 from sealock.machines.options import MachineOptions
 from sealock.machines.qemu import QemuMachines
@@ -78,7 +79,7 @@ async def unfinished(machines: QemuMachines, spec: MachineSpec, image: Image) ->
     assert template is not None
     guest = Guest(machines.host, image, spec, Origin.CLONE)
     try:
-        await guest.begin(template.memory, shared=False, wait=True)
+        await guest.begin(template.memory, Start.CLONE)
         await guest.resume(template)
         yield guest
     finally:

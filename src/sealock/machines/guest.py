@@ -32,7 +32,7 @@ from sealock.core.machine import (
 from sealock.machines import cgroup, containment, firewall, hardware, marks, network
 from sealock.machines.child import Child, spawn
 from sealock.machines.console import Ring
-from sealock.machines.hardware import Hardware, Wires
+from sealock.machines.hardware import Hardware, Start, Wires
 from sealock.machines.host import Host
 from sealock.machines.identity import Identity, new_identity
 from sealock.machines.monitor import Monitor
@@ -91,11 +91,8 @@ class Guest:
         self._watching: asyncio.Task[None] | None = None
         self._ending: asyncio.Task[None] | None = None
 
-    async def begin(self, memory: int, *, shared: bool, wait: bool) -> None:
-        """Start QEMU on this guest memory (a descriptor, not taken over).
-
-        shared: it is written through to the descriptor. wait: for a saved state.
-        """
+    async def begin(self, memory: int, start: Start) -> None:
+        """Start QEMU on this guest memory (a descriptor, not taken over)."""
         self._mark.make()
         self._group = cgroup.make(self.identity.id, cgroup.Budget(self.spec.memory_mib, self.spec.cpus))
         self.record.limits = self._limits()
@@ -111,7 +108,7 @@ class Guest:
         try:
             with monitor, port, _image_files(self.image) as files:
                 wires = Wires(memory, monitor.fileno(), port.fileno(), self._network.tap, *files)
-                self._start(wires, shared=shared, wait=wait)
+                self._start(wires, start)
             self._network.close_tap()
             await self._unless_it_ends(self._monitor.connect(ours))
         except BaseException:
@@ -228,10 +225,8 @@ class Guest:
         self._group.remove()
         self._mark.remove()
 
-    def _start(self, wires: Wires, *, shared: bool, wait: bool) -> None:
-        arguments = hardware.arguments(
-            self.hardware, wires, machine=self.identity.id, shared=shared, wait=wait
-        )
+    def _start(self, wires: Wires, start: Start) -> None:
+        arguments = hardware.arguments(self.hardware, wires, machine=self.identity.id, start=start)
         command = [self.host.options.qemu, *arguments]
         chain = containment.for_qemu(command, self._user, self._group)
         mark = marks.environment(self.identity.id, self.host.owner)

@@ -9,11 +9,20 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, astuple, dataclass
+from enum import Enum
 
 # Every feature an emulated processor can have, but for the string instructions that real ones are fast
 # at and emulated ones are slow at; programs then use others.
 _EMULATED_CPU = "max,erms=off,fsrm=off"
 GUEST_MAC = "52:54:00:5e:a1:0f"
+
+
+class Start(Enum):
+    """How a guest begins, and what becomes of its memory."""
+
+    TEMPLATE = "from nothing, what clones will need made warm, memory written through to be kept"
+    BOOT = "from nothing, memory written through: the descriptor is nobody else's"
+    CLONE = "from a saved state, memory copied on write"
 
 
 @dataclass(frozen=True)
@@ -30,7 +39,7 @@ class Hardware:
     @property
     def key(self) -> str:
         """Names the templates this hardware can go on from (a digest in hexadecimal)."""
-        example = arguments(self, Wires(3, 4, 5, 6, 7, 8, 9), machine="", shared=False, wait=True)
+        example = arguments(self, Wires(3, 4, 5, 6, 7, 8, 9), machine="", start=Start.CLONE)
         text = json.dumps({"arguments": example, **asdict(self)}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -54,19 +63,15 @@ class Wires:
         return astuple(self)
 
 
-def arguments(hardware: Hardware, wires: Wires, *, machine: str, shared: bool, wait: bool) -> list[str]:
-    """QEMU's arguments without the program.
-
-    machine: its id, for whoever reads a list of processes. shared: guest memory is written through to the
-    descriptor (making a template) instead of copied on write. wait: for a saved state to be loaded.
-    """
+def arguments(hardware: Hardware, wires: Wires, *, machine: str, start: Start) -> list[str]:
+    """QEMU's arguments without the program. machine: its id, for whoever reads a list of processes."""
     return [
         *_containment(machine),
         *_board(hardware),
-        *_memory(hardware, wires, shared=shared),
-        *_boot(hardware, wires, warm=shared),
+        *_memory(hardware, wires, shared=start is not Start.CLONE),
+        *_boot(hardware, wires, warm=start is Start.TEMPLATE),
         *_devices(wires),
-        *(["-incoming", "defer"] if wait else []),
+        *(["-incoming", "defer"] if start is Start.CLONE else []),
     ]
 
 

@@ -21,6 +21,7 @@ from sealock.core.machine import (
 from sealock.machines import acceleration, containment, preflight
 from sealock.machines import template as templates
 from sealock.machines.guest import Guest
+from sealock.machines.hardware import Start
 from sealock.machines.host import Host
 from sealock.machines.image.store import in_use
 from sealock.machines.options import MachineOptions
@@ -109,7 +110,7 @@ class QemuMachines:
                 if template is None:
                     await _boot(guest, spec)
                 else:
-                    await guest.begin(template.memory, shared=False, wait=True)
+                    await guest.begin(template.memory, Start.CLONE)
                     await guest.resume(template)
                 await guest.login()
         except TimeoutError as error:
@@ -129,7 +130,7 @@ class QemuMachines:
 async def _boot(guest: Guest, spec: MachineSpec) -> None:
     memory = templates.new_memory(spec.memory_mib << 20)
     try:
-        await guest.begin(memory, shared=True, wait=False)
+        await guest.begin(memory, Start.BOOT)
     finally:
         os.close(memory)
     await guest.boot()

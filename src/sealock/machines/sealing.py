@@ -12,6 +12,7 @@ from sealock.core.image import Image
 from sealock.core.machine import STATE_DEADLINES, MachineSpec, MachineState, NetworkPolicy, Origin
 from sealock.machines import template as templates
 from sealock.machines.guest import Guest, hardware_for
+from sealock.machines.hardware import Start
 from sealock.machines.host import Host
 from sealock.machines.patience import to_the_end
 from sealock.machines.template import Template
@@ -86,7 +87,7 @@ async def make(host: Host, image: Image, spec: MachineSpec) -> Template:
     guest = Guest(host, image, offline, Origin.COLD_BOOT)
     try:
         async with asyncio.timeout(STATE_DEADLINES[MachineState.STARTING]):
-            await guest.begin(made.memory, shared=True, wait=False)
+            await guest.begin(made.memory, Start.TEMPLATE)
             await guest.boot()
             await guest.save(made.state)
     except BaseException:

@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from sealock.machines.hardware import Hardware, Wires, arguments
+from sealock.machines.hardware import Hardware, Start, Wires, arguments
 
 PLAIN = Hardware("tcg", 1024, 1, 768, "sha256:1", "QEMU 7.2")
 WIRES = Wires(10, 11, 12, 13, 14, 15, 16)
 
 
-def words(hardware: Hardware = PLAIN, *, shared: bool = False, wait: bool = True) -> list[str]:
-    return arguments(hardware, WIRES, machine="0" * 32, shared=shared, wait=wait)
+def words(hardware: Hardware = PLAIN, start: Start = Start.CLONE) -> list[str]:
+    return arguments(hardware, WIRES, machine="0" * 32, start=start)
 
 
 def after(option: str, words: list[str]) -> list[str]:
@@ -21,16 +21,16 @@ def after(option: str, words: list[str]) -> list[str]:
 
 
 @pytest.mark.parametrize("kind", ["tcg", "kvm"])
-@pytest.mark.parametrize("shared", [True, False])
-def test_guest_memory_is_never_dumped_or_merged(kind: str, shared: bool) -> None:
-    said = words(replace(PLAIN, acceleration=kind), shared=shared)
+@pytest.mark.parametrize("start", Start)
+def test_guest_memory_is_never_dumped_or_merged(kind: str, start: Start) -> None:
+    said = words(replace(PLAIN, acceleration=kind), start)
     assert "dump-guest-core=off,mem-merge=off" in after("-machine", said)[0]
     assert "dump=off,merge=off" in after("-object", said)[0]
 
 
 def test_a_clone_copies_and_a_template_writes_through() -> None:
-    assert "share=off" in after("-object", words(shared=False))[0]
-    assert "share=on" in after("-object", words(shared=True))[0]
+    assert "share=off" in after("-object", words())[0]
+    assert "share=on" in after("-object", words(start=Start.TEMPLATE))[0]
 
 
 def test_no_disk_can_be_written() -> None:
@@ -67,8 +67,13 @@ def test_there_is_no_device_but_those_that_are_needed() -> None:
 
 
 def test_only_a_clone_waits_for_a_state() -> None:
-    assert after("-incoming", words(wait=True)) == ["defer"]
-    assert after("-incoming", words(wait=False)) == []
+    assert after("-incoming", words()) == ["defer"]
+    assert after("-incoming", words(start=Start.BOOT)) == []
+
+
+def test_only_a_template_is_made_warm() -> None:
+    warm = {start for start in Start if "sealock.warm" in after("-append", words(start=start))[0]}
+    assert warm == {Start.TEMPLATE}
 
 
 @pytest.mark.parametrize(
