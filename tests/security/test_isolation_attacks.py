@@ -87,7 +87,7 @@ async def test_a_neighbour_is_not_reached(neighbours: tuple[Machine, Machine], c
     assert await reached(other, here) == set(), "nc says nothing, but takes the connection"
     assert await sh(other, f"echo | nc -v -w 2 127.0.0.1 {PORT} 2>&1 | grep -o succeeded") == "succeeded"
     for address in (firewall.GUEST, firewall.GATEWAY, firewall.UPLINK, "10.0.2.255", "10.111.0.255"):
-        done = await one.run(["nc", "-v", "-w", "2", address, str(PORT)], stdin=b"\n")
+        done = await one.run(["nc", "-v", "-w", "1", address, str(PORT)], stdin=b"\n")
         assert b"succeeded" not in done.stderr, address
 
 

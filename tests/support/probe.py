@@ -24,7 +24,7 @@ for my $place (@ARGV) {
   $open{fileno $socket} = [$socket, $place];
   vec($bits, fileno $socket, 1) = 1;
 }
-my $end = Time::HiRes::time() + 4;
+my $end = Time::HiRes::time() + 3;
 while (%open && (my $left = $end - Time::HiRes::time()) > 0) {
   select(my $ready = $bits, undef, undef, $left) > 0 or last;
   for my $number (grep { vec($ready, $_, 1) } keys %open) {

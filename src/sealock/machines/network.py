@@ -43,6 +43,9 @@ address add {firewall.GATEWAY}/24 dev {firewall.TAP}
 link set {firewall.TAP} up
 neighbour replace {firewall.GUEST} lladdr {GUEST_MAC} dev {firewall.TAP} nud permanent
 """
+# Where there is no uplink: what is sent out then meets the rules, which refuse it at once. Without a route
+# the guest would be told by an ICMP error, of which the kernel sends only a few.
+_NOWHERE = "route add default dev lo\n"
 
 
 class Network:
@@ -128,7 +131,8 @@ async def open_network(machine: str, policy: NetworkPolicy, *, allow: Sequence[s
     try:
         await inside(name, network.open_tap)
         rules = firewall.ruleset(policy, host=host_addresses(), allowed=await resolved(allow))
-        await inside(name, lambda: _configure(rules))
+        links = _LINKS if policy is NetworkPolicy.INTERNET else _LINKS + _NOWHERE
+        await inside(name, lambda: _configure(rules, links))
         if policy is NetworkPolicy.INTERNET:
             network.carry(pasta.start(machine, name))
     except BaseException:
@@ -213,10 +217,10 @@ def _bad_entry(entry: str, why: str) -> UsageError:
     )
 
 
-def _configure(rules: str) -> None:
+def _configure(rules: str, links: str) -> None:
     """Runs inside the namespace. The rules come first, so that no packet ever passes without them."""
     _tool(["nft", "-f", "-"], rules)
-    _tool(["ip", "-batch", "-"], _LINKS)
+    _tool(["ip", "-batch", "-"], links)
     Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
 
 
