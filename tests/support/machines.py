@@ -11,12 +11,12 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
 from sealock.core.image import Image
 from sealock.core.machine import Machine, MachineRecord, MachineSpec, NetworkPolicy, Origin
+from sealock.core.scratch import scratch
 from sealock.machines.guest import Guest
 from sealock.machines.hardware import Start
 from sealock.machines.image.store import ImageStore
@@ -31,11 +31,12 @@ def machine_runtime() -> Iterator[Path]:
     if os.geteuid() != 0:
         pytest.fail("real machines are started by root: run the tests with sudo")
     before = traces()
-    with TemporaryDirectory(prefix="sealock-session-", dir="/dev/shm") as name:
-        yield Path(name)
+    # A session that was killed leaves some hundred megabytes; the next one removes them.
+    with scratch(Path("/dev/shm"), "sealocktests") as directory:
+        yield directory
         remains = left(before)
         assert not remains, f"machines left on this host: {sorted(remains)}"
-        assert_runtime_is_clean(Path(name))
+        assert_runtime_is_clean(directory)
 
 
 def assert_runtime_is_clean(runtime: Path) -> None:
