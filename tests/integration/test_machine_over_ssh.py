@@ -76,6 +76,25 @@ class TestSession(MachineContract):
 
 
 class TestSilence:
+    async def test_a_cancelled_command_does_not_wait_for_a_machine_that_stands_still(
+        self, sshd: Sshd, tmp_path: Path
+    ) -> None:
+        machine = await machine_over(sshd, tmp_path)
+        try:
+            async with asyncio.timeout(5):
+                async with machine.process(["sleep", "300"]) as process:
+                    sshd.signal_sessions(signal.SIGSTOP)
+                    asyncio.get_running_loop().call_soon(asyncio.current_task().cancel)  # type: ignore[union-attr]
+                    await process.wait()
+        except asyncio.CancelledError:
+            asyncio.current_task().uncancel()  # type: ignore[union-attr]
+        else:
+            pytest.fail("the cancellation was lost")
+        finally:
+            sshd.signal_sessions(signal.SIGCONT)
+            machine._connection.abort()
+            await machine._connection.wait_closed()
+
     async def test_a_machine_that_stops_answering_is_lost(self, sshd: Sshd, tmp_path: Path) -> None:
         machine = await machine_over(sshd, tmp_path, keepalive=0.2)
         waiting = asyncio.create_task(machine.run(["sleep", "300"]))

@@ -213,9 +213,9 @@ class Guest:
 
     async def _free_host(self) -> None:
         if self._network is not None:
-            written = await self._network.close()
-            if self.record.disk_bytes_written is not None:
-                self.record.disk_bytes_written += written
+            self.record.disk_bytes_written = _both(
+                self.record.disk_bytes_written, await self._network.close()
+            )
         deadline = time.monotonic() + MEMORY_PATIENCE
         # The kernel has no event for this.
         while not self._group.is_free() and time.monotonic() < deadline:  # noqa: ASYNC110
@@ -338,6 +338,11 @@ def hardware_for(host: Host, image: Image, spec: MachineSpec) -> Hardware:
         image=image.content,
         qemu=host.qemu_version,
     )
+
+
+def _both(one: int | None, other: int | None) -> int | None:
+    """What was not counted is not nothing."""
+    return None if one is None or other is None else one + other
 
 
 @contextmanager

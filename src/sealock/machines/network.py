@@ -107,15 +107,16 @@ class Network:
             os.close(self.tap)
             self.tap = -1
 
-    async def close(self) -> int:
-        """End pasta and remove the namespace. Returns the bytes pasta wrote to disk."""
+    async def close(self) -> int | None:
+        """End pasta and remove the namespace. Returns the bytes pasta wrote to disk, None if the kernel
+        does not count."""
         self.close_tap()
-        written = 0
+        written: int | None = 0
         if self.pasta is not None:
             self.pasta.kill()
             if self._said is not None:
                 self._said.drain()
-            written = (await self.pasta.reaped()).disk_bytes or 0
+            written = (await self.pasta.reaped()).disk_bytes
         remove_namespace(self.name)
         return written
 

@@ -19,6 +19,8 @@ from sealock.machines.template import Template
 
 log = logging.getLogger(__name__)
 LOCK_POLL = 0.05
+# An image built anew, or a machine of another size, has a template of its own.
+MOST_KEPT = 4
 
 
 class Templates:
@@ -73,6 +75,7 @@ class Templates:
             return found
         finally:
             lock.release()
+            templates.drop_oldest(directory.parent, MOST_KEPT)
 
 
 async def _none() -> None:

@@ -31,6 +31,9 @@ EXEC = "/usr/lib/sealock/exec"
 SOCKETS = "/run/sealock/user"
 # How long a killed command may take to be gone, in seconds.
 KILLING = 10.0
+# The same where something else went wrong before: what did counts, and a build that is cancelled ends its
+# machine next, with whatever still runs there.
+GIVING_UP = 1.0
 _SOCKET_NAME = re.compile(r"[a-z][a-z0-9-]{0,31}\Z")
 
 
@@ -176,9 +179,11 @@ class SshMachine:
         async with self._channel(start, invocation) as command:
             try:
                 yield command
-            finally:
-                if command.exit_code is None and not command.closed:
-                    await self._kill(start, command)
+            except BaseException:
+                with suppress(TemporaryError):
+                    await self._kill(start, command, GIVING_UP)
+                raise
+            await self._kill(start, command, KILLING)
 
     async def start_ahead(self) -> None:
         """Have the exec script of the next command started before there is one.
@@ -245,10 +250,13 @@ class SshMachine:
             raise
         return channel
 
-    async def _kill(self, start: str, command: Command) -> None:
-        """Kill the process group from a second channel: sshd does not pass signals on for every user."""
+    async def _kill(self, start: str, command: Command, patience: float) -> None:
+        """Kill the process group, if it still runs, from a second channel: sshd does not pass signals on
+        for every user. TemporaryError if it is not gone after `patience` seconds."""
+        if command.exit_code is not None or command.closed:
+            return
         with suppress(TimeoutError):
-            async with asyncio.timeout(KILLING):
+            async with asyncio.timeout(patience):
                 await command.until(lambda: command.errors.group is not None or command.closed)
                 if command.errors.group is not None and command.exit_code is None:
                     await self._send_kill(start, command.errors.group)
@@ -256,7 +264,7 @@ class SshMachine:
                 return
         raise TemporaryError(
             "a command in the machine could not be ended",
-            details=f"process group {command.errors.group} was not gone {KILLING:.0f} seconds after",
+            details=f"process group {command.errors.group} was not gone {patience:.0f} seconds after",
             resolution="Nothing is left to do: the machine is destroyed with everything in it.",
         )
 

@@ -85,6 +85,27 @@ def remove(directory: Path) -> None:
     shutil.rmtree(directory, ignore_errors=True)
 
 
+def drop_oldest(parent: Path, keep: int) -> list[Path]:
+    """Remove all but the `keep` copies that were used last, each takes some 150 MiB of memory; returns what
+    was removed. One that another process is making or loading stays."""
+    kept = (path.parent for path in parent.glob("*/template.json") if not path.parent.suffix)
+    removed = []
+    for directory in sorted(kept, key=_last_used, reverse=True)[keep:]:
+        lock = Lock(directory)
+        if lock.take():
+            remove(directory)
+            lock.release()
+            removed.append(directory)
+    return removed
+
+
+def _last_used(directory: Path) -> float:
+    try:
+        return (directory / "template.json").stat().st_mtime
+    except FileNotFoundError:
+        return 0.0  # another process has just removed it
+
+
 def unfinished(parent: Path) -> list[Path]:
     """Copies that were being made by processes that are gone."""
     found = []
@@ -118,6 +139,7 @@ def load(directory: Path) -> Template | None:
     try:
         about = json.loads((directory / "template.json").read_text())
         size, sums = int(about["size"]), dict(about["sha256"])
+        os.utime(directory / "template.json")
     except FileNotFoundError:
         return None
     except (OSError, KeyError, TypeError, ValueError, RecursionError) as error:

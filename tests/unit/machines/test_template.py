@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from sealock.machines.template import Lock, Template, load, new_memory, remove, save, seal
+from sealock.machines.template import Lock, Template, drop_oldest, load, new_memory, remove, save, seal
 
 SIZE = 8 << 20
 HOLE = 1 << 20
@@ -212,3 +212,20 @@ def test_one_process_at_a_time_makes_a_template(directory: Path) -> None:
     first.release()
     assert second.take()
     second.release()
+
+
+def test_only_the_copies_used_last_are_kept(directory: Path, template: Template) -> None:
+    names = ["a", "b", "c", "d"]
+    for age, name in enumerate(names):
+        save(template, directory / name)
+        os.utime(directory / name / "template.json", (1000 - age,) * 2)
+    loaded = load(directory / "d")  # the oldest until now
+    assert loaded is not None
+    loaded.close()
+    busy = Lock(directory / "c")
+    assert busy.take()
+    (directory / "e.new").mkdir()
+    (directory / "e.new/template.json").touch()
+    assert drop_oldest(directory, 2) == [directory / "b"]
+    busy.release()
+    assert {path.name for path in directory.iterdir() if path.is_dir()} == {"a", "c", "d", "e.new"}
