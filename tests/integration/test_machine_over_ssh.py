@@ -81,13 +81,14 @@ class TestSilence:
     ) -> None:
         machine = await machine_over(sshd, tmp_path)
         try:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(5) as limit:
                 async with machine.process(["sleep", "300"]) as process:
                     sshd.signal_sessions(signal.SIGSTOP)
                     asyncio.get_running_loop().call_soon(asyncio.current_task().cancel)  # type: ignore[union-attr]
                     await process.wait()
         except asyncio.CancelledError:
             asyncio.current_task().uncancel()  # type: ignore[union-attr]
+            assert not limit.expired()
         else:
             pytest.fail("the cancellation was lost")
         finally:
