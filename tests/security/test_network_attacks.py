@@ -122,6 +122,35 @@ async def test_without_the_internet_nothing_is_reached(
     assert world.knocks[before:] == []
 
 
+async def test_git_only_reaches_the_git_server_and_no_more(
+    there: QemuMachines, online: MachineSpec, world: World
+) -> None:
+    spec = replace(online, network=NetworkPolicy.GIT_ONLY, git_server=(PUBLIC, 8000))
+    async with there.machine(spec) as machine:
+        assert await reached(machine, {*OPEN, *NAMES, *FORBIDDEN}) == {Place("tcp", PUBLIC, 8000)}
+        remove_rules(machine)
+        assert await reached(machine, OPEN) == OPEN
+
+
+@pytest.mark.parametrize("address", [MIRROR, METADATA, pretend_host.HOST])
+async def test_a_git_server_inside_stays_closed(
+    there: QemuMachines, online: MachineSpec, world: World, address: str
+) -> None:
+    """A project's address is its owner's choice, and must not open what the operator did not."""
+    port = 80 if address == METADATA else 8000
+    spec = replace(online, network=NetworkPolicy.GIT_ONLY, git_server=(address, port))
+    async with there.machine(spec) as machine:
+        assert await reached(machine, [Place("tcp", address, port)]) == set()
+
+
+async def test_a_git_server_inside_is_opened_by_the_operator(
+    world: World, machine_options: MachineOptions, image_store: ImageStore, online: MachineSpec
+) -> None:
+    spec = replace(online, network=NetworkPolicy.GIT_ONLY, git_server=(MIRROR, 8000))
+    async with allowed(machine_options, image_store, spec, MIRROR) as machine:
+        assert await reached(machine, {*OPEN, *FORBIDDEN}) == {Place("tcp", MIRROR, 8000)}
+
+
 @asynccontextmanager
 async def allowed(
     options: MachineOptions, images: ImageStore, spec: MachineSpec, *allow: str

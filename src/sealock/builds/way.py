@@ -35,7 +35,7 @@ from sealock.core.errors import TemporaryError, UsageError
 from sealock.core.event import Notice
 from sealock.core.image import Image
 from sealock.core.lease import HeldLease
-from sealock.core.machine import Ending, Machine, MachineSpec
+from sealock.core.machine import Ending, Machine, MachineSpec, NetworkPolicy
 from sealock.core.plan import Plan
 from sealock.core.project import Project, owner_of
 from sealock.core.repository import Repository
@@ -192,8 +192,15 @@ class Way:
 
     def _needs(self, plan: Plan, *, submodules: bool) -> Needs:
         image = self._ports.images.find(plan.image)
-        spec = MachineSpec(image.digest, plan.memory_mib, plan.cpus, plan.disk_mib, plan.network)
+        server = self._git_server() if plan.network is NetworkPolicy.GIT_ONLY else None
+        spec = MachineSpec(image.digest, plan.memory_mib, plan.cpus, plan.disk_mib, plan.network, server)
         return Needs(image, spec, plan.depth, submodules)
+
+    def _git_server(self) -> tuple[str, int] | None:
+        source, project = self._request.source, self._request.project
+        if isinstance(source, RemoteSource):
+            return source.address.host, source.address.port
+        return (project.address.host, project.address.port) if project else None
 
     def _first_guess(self) -> Needs:
         """Submodules are left out: one that cannot be fetched must not hide the plan that says so."""

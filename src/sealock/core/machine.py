@@ -51,7 +51,8 @@ STATE_DEADLINES: Mapping[MachineState, float | None] = {
 class NetworkPolicy(StrEnum):
     """Where a machine may connect to. Under each of them never the host's loopback or addresses,
     private ranges, link-local, cloud metadata or another guest, unless the operator's allow-list
-    names it; never port 25."""
+    names it; never port 25. `git-only` leaves the project's Git server open, on the ports it is fetched
+    by and for SSH and HTTPS, and no names but its own; the checkout itself needs none of this."""
 
     NONE = "none"
     GIT_ONLY = "git-only"
@@ -60,13 +61,15 @@ class NetworkPolicy(StrEnum):
 
 @dataclass(frozen=True)
 class MachineSpec:
-    """What to start. image: a digest. memory_mib: guest RAM; disk_mib: how much of it files may take."""
+    """What to start. image: a digest. memory_mib: guest RAM; disk_mib: how much of it files may take.
+    git_server: host and port that `git-only` leaves open, None if there is none."""
 
     image: str
     memory_mib: int = 1024
     cpus: int = 1
     disk_mib: int = 768
     network: NetworkPolicy = NetworkPolicy.INTERNET
+    git_server: tuple[str, int] | None = None
 
 
 class Origin(StrEnum):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from sealock.core.machine import NetworkPolicy
 
@@ -40,15 +41,37 @@ REFUSED = (
 Range = ipaddress.IPv4Network
 
 
-def ruleset(policy: NetworkPolicy, *, host: Iterable[str], allowed: Iterable[Range]) -> str:
+@dataclass(frozen=True)
+class GitServer:
+    """What `git-only` leaves open."""
+
+    name: str
+    addresses: tuple[Range, ...]
+    port: int
+
+    @property
+    def ports(self) -> str:
+        """The port it is fetched by, and those of SSH and HTTPS."""
+        return ", ".join(map(str, sorted({22, 443, self.port} - {25})))
+
+    @property
+    def hosts(self) -> str:
+        """Its lines for /etc/hosts: the guest can look up no other name."""
+        return "".join(f"{each.network_address} {self.name}\n" for each in self.addresses)
+
+
+def ruleset(
+    policy: NetworkPolicy, *, host: Iterable[str], allowed: Iterable[Range], git: GitServer | None = None
+) -> str:
     """The whole ruleset. host: this host's own addresses. allowed: the operator's exceptions; a range does
-    not open this host itself, only its very address does."""
+    not open this host itself, only its very address does. git: only looked at under `git-only`."""
     exceptions = list(allowed)
     own = [each for each in map(Range, host) if each not in exceptions]
     return f"""\
 table inet sealock {{
   set allowed {{ type ipv4_addr; flags interval; auto-merge; {_elements(exceptions)} }}
   set own {{ type ipv4_addr; flags interval; auto-merge; {_elements(own)} }}
+  set git {{ type ipv4_addr; flags interval; auto-merge; {_elements(git.addresses if git else ())} }}
   set refused {{ type ipv4_addr; flags interval; auto-merge; {_elements(map(Range, REFUSED))} }}
   chain input {{
     type filter hook input priority filter; policy drop;
@@ -62,7 +85,7 @@ table inet sealock {{
   }}
   chain forward {{
     type filter hook forward priority filter; policy drop;
-{_forward(policy)}
+{_forward(policy, git)}
   }}
   chain leaving {{
     type nat hook postrouting priority srcnat;
@@ -72,7 +95,7 @@ table inet sealock {{
 """
 
 
-def _forward(policy: NetworkPolicy) -> str:
+def _forward(policy: NetworkPolicy, git: GitServer | None) -> str:
     """Without a policy that says otherwise nothing is passed on."""
     # Resets first: the kernel sends a guest only a few ICMP errors a second.
     refuse = ["meta l4proto tcp reject with tcp reset", "reject with icmp type admin-prohibited"]
@@ -82,7 +105,16 @@ def _forward(policy: NetworkPolicy) -> str:
         f"ip saddr != {GUEST} drop",
         "meta nfproto != ipv4 drop",
     ]
-    if policy is not NetworkPolicy.INTERNET:
+    if policy is NetworkPolicy.GIT_ONLY and git is not None:
+        git_server = f"ip daddr @git tcp dport {{ {git.ports} }}"
+        lines += [
+            *(f"ip daddr @own {each}" for each in refuse),
+            f"ip daddr @allowed {git_server} accept",
+            *(f"ip daddr @refused {each}" for each in refuse),
+            f"{git_server} accept",
+            *refuse,
+        ]
+    elif policy is not NetworkPolicy.INTERNET:
         lines += refuse
     else:
         lines += [

@@ -98,7 +98,7 @@ class Guest:
         self.record.limits = self._limits()
         self._network = await network.open_network(
             self.identity.id,
-            self.spec.network,
+            self.spec,
             allow=self.host.options.network_allow,
             pasta=network.Pasta(self.host.options.pasta, self._user, self._group, self.host.owner),
         )
@@ -151,7 +151,8 @@ class Guest:
         """Give the guest its identity and connect: to its pinned host key, with a certificate for it."""
         assert self._port is not None
         assert self._network is not None
-        sending = asyncio.get_running_loop().sock_sendall(self._port, self.identity.message())
+        hosts = self._network.git.hosts if self._network.git else ""
+        sending = asyncio.get_running_loop().sock_sendall(self._port, self.identity.message(hosts))
         await self._unless_it_ends(sending)
         # No packet may come before it is seeded: at the first one its kernel makes secrets, which would
         # be the same in every clone of the template.

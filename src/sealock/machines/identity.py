@@ -75,8 +75,8 @@ class Identity:
         public = self.host_key.export_public_key().decode()
         return asyncssh.import_known_hosts(f"{self.id} {public}")
 
-    def message(self) -> bytes:
-        """What the guest's start script is told; see there for the words."""
+    def message(self, hosts: str = "") -> bytes:
+        """What the guest's start script is told; see there for the words. hosts: lines for /etc/hosts."""
         lines = [
             f"entropy {secrets.token_hex(ENTROPY_BYTES)}",
             f"clock {time.time():.6f}",
@@ -86,6 +86,8 @@ class Identity:
             f"file 0644 authority.pub {self.authority.hex()}",
             f"user {self.user}",
         ]
+        if hosts:
+            lines.append(f"hosts {hosts.encode().hex()}")
         if self.resolver:
             lines.append(f"resolver {self.resolver}")
         return ("\n".join([*lines, "go"]) + "\n").encode()

@@ -2,9 +2,9 @@
 
     guest ── tap0 ─[ namespace of this machine: nftables ]─ up0 ── pasta ── the host's sockets
 
-pasta carries what the rules let through, as an unprivileged process; under the policies `none` and
-`git-only` there is no pasta at all. We reach the guest's port 22 over a socket made in the namespace, so
-no port of the host is taken and nobody else on the host can connect.
+pasta carries what the rules let through, as an unprivileged process; under the policy `none`,
+and `git-only` without a Git server, there is no pasta at all. We reach the guest's port 22 over a socket
+made in the namespace, so no port of the host is taken and nobody else on the host can connect.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from sealock.core.errors import PermanentError, UsageError
-from sealock.core.machine import NetworkPolicy
+from sealock.core.machine import MachineSpec, NetworkPolicy
 from sealock.machines import containment, firewall, marks
 from sealock.machines.cgroup import Cgroup
 from sealock.machines.child import Child, spawn
@@ -54,6 +54,7 @@ class Network:
     def __init__(self, name: str) -> None:
         self.name = name
         self.tap = -1
+        self.git: firewall.GitServer | None = None
         self.pasta: Child | None = None
         self._said: Ring | None = None
 
@@ -121,8 +122,8 @@ class Network:
         return written
 
 
-async def open_network(machine: str, policy: NetworkPolicy, *, allow: Sequence[str], pasta: Pasta) -> Network:
-    """A new namespace with the guest's tap and the rules of that policy in force.
+async def open_network(machine: str, spec: MachineSpec, *, allow: Sequence[str], pasta: Pasta) -> Network:
+    """A new namespace with the guest's tap and the rules of that spec's policy in force.
 
     PermanentError if this host has no namespaces or nftables for us.
     """
@@ -131,15 +132,28 @@ async def open_network(machine: str, policy: NetworkPolicy, *, allow: Sequence[s
     network = Network(name)
     try:
         await inside(name, network.open_tap)
-        rules = firewall.ruleset(policy, host=host_addresses(), allowed=await resolved(allow))
-        links = _LINKS if policy is NetworkPolicy.INTERNET else _LINKS + _NOWHERE
-        await inside(name, lambda: _configure(rules, links))
-        if policy is NetworkPolicy.INTERNET:
+        network.git = git = await _git_server(spec)
+        rules = firewall.ruleset(spec.network, host=host_addresses(), allowed=await resolved(allow), git=git)
+        outwards = spec.network is NetworkPolicy.INTERNET or git is not None
+        await inside(name, lambda: _configure(rules, _LINKS if outwards else _LINKS + _NOWHERE))
+        if outwards:
             network.carry(pasta.start(machine, name))
     except BaseException:
         await to_the_end(network.close())
         raise
     return network
+
+
+async def _git_server(spec: MachineSpec) -> firewall.GitServer | None:
+    """None where the policy leaves none open, or it has no IPv4 address; the fetch says why if it fails."""
+    if spec.network is not NetworkPolicy.GIT_ONLY or spec.git_server is None:
+        return None
+    name, port = spec.git_server
+    try:
+        found = await _addresses(name)
+    except (OSError, UnicodeError):
+        return None
+    return firewall.GitServer(name, tuple(found), port)
 
 
 class Pasta:
@@ -202,11 +216,15 @@ async def resolved(allow: Iterable[str]) -> list[firewall.Range]:
 
 
 async def _looked_up(name: str) -> list[firewall.Range]:
-    loop = asyncio.get_running_loop()
     try:
-        found = await loop.getaddrinfo(name, None, family=socket.AF_INET, type=socket.SOCK_STREAM)
+        return await _addresses(name)
     except (OSError, UnicodeError) as error:
         raise _bad_entry(name, str(error)) from error
+
+
+async def _addresses(name: str) -> list[firewall.Range]:
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(name, None, family=socket.AF_INET, type=socket.SOCK_STREAM)
     return [firewall.Range(str(address[0])) for *_, address in found]
 
 

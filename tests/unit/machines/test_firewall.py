@@ -8,7 +8,7 @@ from ipaddress import IPv4Address
 import pytest
 
 from sealock.core.machine import NetworkPolicy
-from sealock.machines.firewall import REFUSED, RESOLVER, Range, ruleset
+from sealock.machines.firewall import REFUSED, RESOLVER, GitServer, Range, ruleset
 
 HOST = ("127.0.0.1", "203.0.113.7", "10.1.2.3")
 
@@ -34,6 +34,34 @@ def of(policy: NetworkPolicy = NetworkPolicy.INTERNET, *allowed: str) -> str:
 def test_without_the_internet_nothing_is_passed_on(policy: NetworkPolicy) -> None:
     lines = forward(of(policy, "10.9.9.9"))
     assert not [line for line in lines if "accept" in line and "established" not in line]
+
+
+GIT = GitServer("git.example.com", (Range("203.0.113.9"),), 2222)
+
+
+def test_git_only_opens_the_git_server_and_no_more() -> None:
+    rules = ruleset(NetworkPolicy.GIT_ONLY, host=HOST, allowed=[Range("10.9.9.9")], git=GIT)
+    accepted = [line for line in forward(rules) if "accept" in line and "established" not in line]
+    server = "ip daddr @git tcp dport { 22, 443, 2222 } accept"
+    assert accepted == [f"ip daddr @allowed {server}", server]
+    assert elements(rules, "git") == [Range("203.0.113.9")]
+    lines = forward(rules)
+    own = next(n for n, line in enumerate(lines) if "@own" in line)
+    refused = next(n for n, line in enumerate(lines) if "@refused" in line)
+    assert own < lines.index(accepted[0]) < refused < lines.index(server)
+
+
+@pytest.mark.parametrize("policy", [NetworkPolicy.NONE, NetworkPolicy.INTERNET])
+def test_other_policies_know_no_git_server(policy: NetworkPolicy) -> None:
+    assert forward(ruleset(policy, host=HOST, allowed=[], git=GIT)) == forward(of(policy))
+
+
+def test_mail_is_closed_on_a_git_server_too() -> None:
+    assert "25" not in GitServer("git.example.com", (), 25).ports.split(", ")
+
+
+def test_a_git_server_is_named_in_the_guest() -> None:
+    assert GIT.hosts == "203.0.113.9 git.example.com\n"
 
 
 def test_every_chain_refuses_what_is_not_named() -> None:

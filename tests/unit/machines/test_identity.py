@@ -40,6 +40,12 @@ def test_every_word_is_one_the_guest_knows(identity: Identity) -> None:
     assert set(told(identity)) <= known
 
 
+def test_a_name_to_look_up_is_told_in_a_word_the_guest_knows(identity: Identity) -> None:
+    line = "203.0.113.9 git.example.com\n"
+    assert f"\nhosts {line.encode().hex()}\n".encode() in identity.message(line)
+    assert re.search(r"^    hosts +=> ", START.read_text(), re.MULTILINE)
+
+
 def test_entropy_comes_first(identity: Identity) -> None:
     """Before it nothing of the guest's is its own: keys and secrets would be its template's."""
     assert identity.message().startswith(b"entropy ")
