@@ -75,6 +75,14 @@ async def test_a_plan_that_asks_for_another_machine_gets_it(lab: Lab) -> None:
     assert times == sorted(times), "the first machine is gone before the second is started"
 
 
+async def test_git_only_is_about_the_projects_own_server(lab: Lab) -> None:
+    lab.publish(GREEN + "network: git-only\n")
+    await lab.course.run(lab.source)
+    first, second = lab.course.machines.specs
+    assert first.git_server is None
+    assert second.git_server == (lab.source.address.host, lab.source.address.port)
+
+
 async def test_submodules_are_fetched_when_there_are_any(lab: Lab) -> None:
     make_repository(lab.root / "part", {"inner": "from the submodule\n"})
     lab.bench.publish("part.git", lab.root / "part")

@@ -63,12 +63,14 @@ class FakeMachines:
         self.records: list[MachineRecord] = []
         self._root = root
         self._faults = faults
+        self.specs: list[MachineSpec] = []
 
     @asynccontextmanager
     async def machine(self, spec: MachineSpec) -> AsyncIterator[Machine]:
         """A new machine with an empty home."""
         record = _new_record(spec)
         self.records.append(record)
+        self.specs.append(spec)
         if self._faults.never_ready:
             _finish(record, Ending.LOST)
             raise TemporaryError("the machine did not come up", resolution="Run the build again.")
