@@ -7,12 +7,10 @@ alters records nothing about how far they got.
 
 from __future__ import annotations
 
-from base64 import b64decode, b64encode
-from binascii import Error as NotBase64
-
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from sealock.core import base64_text
 from sealock.core.errors import PermanentError
 from sealock.core.project import Project, SealedKey
 from sealock.core.secret import Secret
@@ -82,13 +80,9 @@ def _decrypt(key: Secret, nonce: bytes, ciphertext: bytes, bound_to: bytes) -> S
 
 
 def _decode(text: str, shortest: int, longest: int) -> bytes:
-    """Base64 of `shortest` to `longest` bytes. ValueError for anything else, and for a second spelling of
-    the same bytes."""
-    try:
-        value = b64decode(text, validate=True)
-    except NotBase64 as error:
-        raise ValueError("not Base64") from error
-    if not shortest <= len(value) <= longest or b64encode(value).decode() != text:
+    """Base64 of `shortest` to `longest` bytes. ValueError for anything else."""
+    value = base64_text.decode(text)
+    if not shortest <= len(value) <= longest:
         raise ValueError("not the Base64 of as many bytes as belong there")
     return value
 

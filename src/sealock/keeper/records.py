@@ -3,34 +3,20 @@
 from __future__ import annotations
 
 import json
-from base64 import b64decode, b64encode
-from binascii import Error as NotBase64
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError
 
+from sealock.core import base64_text
 from sealock.core.errors import PermanentError
 from sealock.core.sealed import OWNER_ID
 
 
 def _decode(value: object) -> object:
-    """Base64 has one spelling here: another one of the same bytes is refused."""
-    if not isinstance(value, str):
-        return value
-    try:
-        found = b64decode(value, validate=True)
-    except NotBase64 as error:
-        raise ValueError("not Base64") from error
-    if b64encode(found).decode() != value:
-        raise ValueError("not the usual spelling of Base64")
-    return found
+    return base64_text.decode(value) if isinstance(value, str) else value
 
 
-def _encode(value: bytes) -> str:
-    return b64encode(value).decode()
-
-
-Base64 = Annotated[bytes, BeforeValidator(_decode), PlainSerializer(_encode, return_type=str)]
+Base64 = Annotated[bytes, BeforeValidator(_decode), PlainSerializer(base64_text.encode, return_type=str)]
 Key32 = Annotated[Base64, Field(min_length=32, max_length=32)]
 KeyId = Annotated[str, Field(pattern=r"^[ -~]{1,300}$")]
 OwnerId = Annotated[str, Field(pattern=f"^{OWNER_ID.pattern}$")]

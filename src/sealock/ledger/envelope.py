@@ -7,7 +7,6 @@ it either, a file that is not byte for byte what Sealock writes is refused.
 from __future__ import annotations
 
 import json
-from base64 import b64decode, b64encode
 from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field, ValidationError
@@ -15,6 +14,7 @@ from securesystemslib.dsse import Envelope
 from securesystemslib.exceptions import UnverifiedSignatureError, VerificationError
 from securesystemslib.signer import SSlibKey  # type: ignore[attr-defined]  # public, if not marked so
 
+from sealock.core import base64_text
 from sealock.core.decision import Denied
 from sealock.core.receipt import LONGEST_RECEIPT
 from sealock.ledger.predicates import Part, Sha256Hex
@@ -24,8 +24,7 @@ PAYLOAD_TYPE: Final = "application/vnd.in-toto+json"
 
 def _is_base64(value: str) -> str:
     """The one spelling of these bytes; ValueError for any other."""
-    if b64encode(b64decode(value, validate=True)).decode() != value:
-        raise ValueError("not in the one spelling of Base64")
+    base64_text.decode(value)
     return value
 
 
@@ -46,7 +45,7 @@ class EnvelopeLine(Part):
 
     def content(self) -> bytes:
         """What was signed."""
-        return b64decode(self.payload)
+        return base64_text.decode(self.payload)
 
 
 def write(envelopes: tuple[Envelope, Envelope]) -> bytes:

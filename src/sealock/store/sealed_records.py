@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from base64 import b64decode, b64encode
-from binascii import Error as NotBase64
 from typing import Annotated, Literal, Self
 
 from pydantic import (
@@ -17,6 +15,7 @@ from pydantic import (
     model_validator,
 )
 
+from sealock.core import base64_text
 from sealock.core.errors import PermanentError
 from sealock.core.sealed import LONGEST_VALUE, OWNER_ID, SEALED_NAME, Kind, Sealed, SealedName, SealedVersion
 
@@ -25,22 +24,10 @@ LONGEST_RECORD = 2 * LONGEST_VALUE
 
 
 def _decode(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    try:
-        found = b64decode(value, validate=True)
-    except NotBase64 as error:
-        raise ValueError("not Base64") from error
-    if b64encode(found).decode() != value:
-        raise ValueError("not the usual spelling of Base64")
-    return found
+    return base64_text.decode(value) if isinstance(value, str) else value
 
 
-def _encode(value: bytes) -> str:
-    return b64encode(value).decode()
-
-
-Base64 = Annotated[bytes, BeforeValidator(_decode), PlainSerializer(_encode)]
+Base64 = Annotated[bytes, BeforeValidator(_decode), PlainSerializer(base64_text.encode)]
 Id = Annotated[str, Field(pattern=f"^{OWNER_ID.pattern}$")]
 Number = Annotated[int, Field(ge=1, lt=2**53)]
 Suite = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,100}$")]
