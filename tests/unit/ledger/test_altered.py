@@ -53,7 +53,7 @@ REFUSED: dict[str, tuple[str, str]] = {
     "two-signatures": (WHOLE, "signatures"),
     "payload-type": (WHOLE, "payloadType"),
     "base64-other-alphabet": (WHOLE, "payload"),
-    "base64-loose-bits": (WHOLE, "not in the usual spelling of Base64"),
+    "base64-loose-bits": (WHOLE, "not the usual spelling of Base64"),
     "signed-by-another": (SIGNED, "it says it was signed by key"),
     "signed-by-another-in-our-name": (SIGNED, "it was altered"),
     "altered-outcome": (SIGNED, "it was altered"),
