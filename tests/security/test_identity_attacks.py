@@ -35,7 +35,7 @@ async def test_a_guest_with_another_host_key_is_refused(
         impostor = new_identity(machines.host.authority, base_image.user, None)
         told = dataclasses.replace(expected, host_key=impostor.host_key).message()
         guest.identity = dataclasses.replace(expected)
-        object.__setattr__(guest.identity, "message", lambda: told)
+        object.__setattr__(guest.identity, "message", lambda _hosts: told)
         with pytest.raises(TemporaryError, match="did not let us in") as refused:
             await guest.login()
         assert "Host key is not trusted" in refused.value.details

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sealock.core.errors import PermanentError
+from sealock.machines import untouched
 
 
 @dataclass(frozen=True)
@@ -92,15 +93,17 @@ def spawn(argv: Sequence[str], *, pass_fds: Sequence[int], mark: Mapping[str, st
         **mark,
     }
     try:
-        process = subprocess.Popen(
-            argv,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            pass_fds=pass_fds,
-            env=environment,
-            cwd="/",
-            start_new_session=True,
+        process = untouched.started(
+            lambda: subprocess.Popen(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                pass_fds=pass_fds,
+                env=environment,
+                cwd="/",
+                start_new_session=True,
+            )
         )
     except OSError as error:
         raise PermanentError(

@@ -31,8 +31,8 @@ EXEC = "/usr/lib/sealock/exec"
 SOCKETS = "/run/sealock/user"
 # How long a killed command may take to be gone, in seconds.
 KILLING = 10.0
-# The same where something else went wrong before: what did counts, and a build that is cancelled ends its
-# machine next, with whatever still runs there.
+# How long that is waited for where something else went wrong before: what did counts, and a build that is
+# cancelled ends its machine next, with whatever still runs there.
 GIVING_UP = 1.0
 _SOCKET_NAME = re.compile(r"[a-z][a-z0-9-]{0,31}\Z")
 
@@ -111,6 +111,7 @@ class SshMachine:
         self.home = home
         self._connection = connection
         self._spare: asyncio.Task[_Spare] | None = None
+        self._endings: set[asyncio.Task[None]] = set()
         self._exec_command = exec_command
         self._root_command = root_command
         self._sockets = sockets
@@ -176,14 +177,27 @@ class SshMachine:
     @asynccontextmanager
     async def _started(self, start: str, invocation: Invocation) -> AsyncIterator[Command]:
         """A command whose process group is killed if it still runs when the block is left."""
-        async with self._channel(start, invocation) as command:
-            try:
-                yield command
-            except BaseException:
-                with suppress(TemporaryError):
-                    await self._kill(start, command, GIVING_UP)
-                raise
-            await self._kill(start, command, KILLING)
+        taken = await self._begun(start, invocation)
+        try:
+            yield taken.command
+        except BaseException:
+            # It is not waited for long, and goes on all the same.
+            ending = asyncio.create_task(self._quietly_end(start, taken))
+            self._endings.add(ending)
+            ending.add_done_callback(self._endings.discard)
+            await asyncio.wait({ending}, timeout=GIVING_UP)
+            raise
+        await self._end(start, taken)
+
+    async def _quietly_end(self, start: str, taken: _Spare) -> None:
+        with suppress(TemporaryError):
+            await self._end(start, taken)
+
+    async def _end(self, start: str, taken: _Spare) -> None:
+        try:
+            await self._kill(start, taken.command)
+        finally:
+            taken.channel.abort()
 
     async def start_ahead(self) -> None:
         """Have the exec script of the next command started before there is one.
@@ -225,16 +239,16 @@ class SshMachine:
         with _lost_if_refused():
             return _Spare(invocation.token, command, await self._open(start, command))
 
-    @asynccontextmanager
-    async def _channel(self, start: str, invocation: Invocation) -> AsyncIterator[Command]:
+    async def _begun(self, start: str, invocation: Invocation) -> _Spare:
         invocation.encode()
         taken = await self._taken(start, invocation)
         try:
             with suppress(BrokenPipeError):
                 await taken.command.write(replace(invocation, token=taken.token).encode())
-            yield taken.command
-        finally:
+        except BaseException:
             taken.channel.abort()
+            raise
+        return taken
 
     async def _open(self, start: str, command: Command) -> asyncssh.SSHClientChannel[bytes]:
         opening = asyncio.create_task(
@@ -250,13 +264,13 @@ class SshMachine:
             raise
         return channel
 
-    async def _kill(self, start: str, command: Command, patience: float) -> None:
+    async def _kill(self, start: str, command: Command) -> None:
         """Kill the process group, if it still runs, from a second channel: sshd does not pass signals on
-        for every user. TemporaryError if it is not gone after `patience` seconds."""
+        for every user. TemporaryError if it is not gone after `KILLING` seconds."""
         if command.exit_code is not None or command.closed:
             return
         with suppress(TimeoutError):
-            async with asyncio.timeout(patience):
+            async with asyncio.timeout(KILLING):
                 await command.until(lambda: command.errors.group is not None or command.closed)
                 if command.errors.group is not None and command.exit_code is None:
                     await self._send_kill(start, command.errors.group)
@@ -264,7 +278,7 @@ class SshMachine:
                 return
         raise TemporaryError(
             "a command in the machine could not be ended",
-            details=f"process group {command.errors.group} was not gone {patience:.0f} seconds after",
+            details=f"process group {command.errors.group} was not gone {KILLING:.0f} seconds after",
             resolution="Nothing is left to do: the machine is destroyed with everything in it.",
         )
 
@@ -272,8 +286,11 @@ class SshMachine:
         killer = Invocation(["kill", "-KILL", "--", f"-{group}"])
         # A command that ended just now, or a machine that is lost, has nothing to be killed.
         with suppress(TemporaryError):
-            async with self._channel(start, killer) as command:
-                await complete(command, b"")
+            taken = await self._begun(start, killer)
+            try:
+                await complete(taken.command, b"")
+            finally:
+                taken.channel.abort()
 
 
 def _abandon(opening: asyncio.Task[tuple[asyncssh.SSHClientChannel[Any], Any]]) -> None:
