@@ -19,6 +19,7 @@ from functools import cache
 from typing import TypeVar
 
 _CLONE_NEWNS = 0x00020000
+_CLONE_NEWNET = 0x40000000
 _MOUNT_SETATTR = 442  # the same number on every architecture; in Linux since 5.12
 _AT_FDCWD = -100
 _AT_RECURSIVE = 0x8000
@@ -42,9 +43,15 @@ class _Attributes(ctypes.Structure):
 
 
 def started(start: Callable[[], T]) -> T:
-    """What `start` returns or raises; programs it starts update no access times. Without the right to
-    make a mount namespace they are started as they would be anyway."""
-    return _thread().submit(_start, start).result()
+    """What `start` returns or raises; programs it starts update no access times, and are on the network
+    the caller is on. Without the right to make a mount namespace they are started as they would be anyway."""
+    if os.geteuid() != 0:
+        return start()
+    network = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return _thread().submit(_start, start, network).result()
+    finally:
+        os.close(network)
 
 
 @cache
@@ -52,9 +59,8 @@ def _thread() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(1, thread_name_prefix="starting programs")
 
 
-def _start(start: Callable[[], T]) -> T:
-    if os.geteuid() != 0:
-        return start()
+def _start(start: Callable[[], T], network: int) -> T:
+    _must(_libc.setns(network, _CLONE_NEWNET), "enter a network namespace")
     # Made anew each time: a namespace that was kept would not show what has been mounted since.
     ours = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
     try:
