@@ -1,0 +1,112 @@
+"""What every table of the database shares: names of constraints, kinds of columns, and their limits.
+
+SQLite enforces neither the length of a text nor the values of an enum by itself, and PostgreSQL no
+length of bytes. So each limit is a check of the table, with a name that migrations can speak of. Times
+are whole milliseconds since 1970 (UTC), which both databases compare and index alike.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+)
+from sqlalchemy.schema import SchemaItem
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+    }
+)
+
+COUNTER = BigInteger().with_variant(Integer, "sqlite")
+"""Counts up by itself as a primary key; SQLite does that for its own INTEGER only."""
+
+DIGEST_BYTES = 32
+"""SHA-256."""
+
+
+def table(name: str, *parts: SchemaItem) -> Table:
+    """A table of ours, with a check for the longest value of each text and bytes column in it."""
+    limits = [
+        CheckConstraint(f"length({_quoted(part.name)}) <= {part.type.length}", name=f"{part.name}_length")
+        for part in parts
+        if isinstance(part, Column) and isinstance(part.type, String | LargeBinary) and part.type.length
+    ]
+    return Table(name, metadata, *parts, *limits)
+
+
+def text(name: str, longest: int, *parts: SchemaItem, **options: Any) -> Column[str]:
+    """A text of at most `longest` characters; not null unless said."""
+    return Column(name, String(longest), *parts, **{"nullable": False, **options})
+
+
+def identity(name: str = "id", *parts: SchemaItem, **options: Any) -> Column[str]:
+    """A random id, or an owner's (`core.sealed.OWNER_ID`): at most 64 characters."""
+    return text(name, 64, *parts, **options)
+
+
+def reference(name: str, to: str, *, deleted: str = "CASCADE", **options: Any) -> Column[str]:
+    """The id of a row elsewhere, such as `accounts.id`. deleted: what follows when that row is deleted."""
+    return identity(name, ForeignKey(to, ondelete=deleted), **options)
+
+
+def bytes_column(name: str, longest: int, **options: Any) -> Column[bytes]:
+    """At most `longest` bytes; not null unless said."""
+    return Column(name, LargeBinary(longest), **{"nullable": False, **options})
+
+
+def moment(name: str, **options: Any) -> Column[int]:
+    """A time: milliseconds since 1970; not null unless said."""
+    return Column(name, BigInteger, **{"nullable": False, **options})
+
+
+def document(name: str, **options: Any) -> Column[Any]:
+    """JSON; not null unless said."""
+    return Column(name, JSON(none_as_null=True), **{"nullable": False, **options})
+
+
+def word(name: str, **options: Any) -> Column[str]:
+    """One word of an enum; the table needs `one_of` for it."""
+    return text(name, 32, **options)
+
+
+def one_of(column: str, *words: StrEnum | str) -> CheckConstraint:
+    """The column holds one of these words; null passes where the column may be null."""
+    listed = ", ".join(f"'{each}'" for each in words)
+    return CheckConstraint(f"{_quoted(column)} IN ({listed})", name=f"{column}_known")
+
+
+def at_least(column: str, least: int) -> CheckConstraint:
+    """The column's number is `least` or more."""
+    return CheckConstraint(f"{_quoted(column)} >= {least}", name=f"{column}_least")
+
+
+def _quoted(name: str) -> str:
+    """Some names of ours (`commit`, `trigger`) are words of SQL."""
+    return f'"{name}"'
+
+
+def milliseconds(seconds: float) -> int:
+    """A time as the tables have it. seconds: since 1970, as `core` has it."""
+    return round(seconds * 1000)
+
+
+def seconds(milliseconds: int) -> float:
+    """A time as `core` has it."""
+    return milliseconds / 1000

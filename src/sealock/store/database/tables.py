@@ -1,0 +1,134 @@
+"""Accounts, projects, builds and workers: what the service is about. Sign-in is in `access_tables`, what is
+sealed or signed in `kept_tables`, the queue's own tables in `store.queue`.
+
+Who deletes an account or a project deletes what belongs to it; receipts and audit events stay.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Boolean, Column, Index, Integer, UniqueConstraint
+from sqlalchemy import text as literal
+
+from sealock.core.build import Outcome
+from sealock.core.build_state import BuildState, StepState, Trigger
+from sealock.core.worker_state import WorkerState
+from sealock.store.database.metadata import (
+    at_least,
+    bytes_column,
+    document,
+    identity,
+    moment,
+    one_of,
+    reference,
+    table,
+    text,
+    word,
+)
+
+accounts = table(
+    "accounts",
+    identity(primary_key=True),
+    text("name", 200),
+    # Builds of this account that may run at once, and its share where accounts compete.
+    Column("max_running", Integer, nullable=False, server_default=literal("2")),
+    Column("weight", Integer, nullable=False, server_default=literal("1")),
+    moment("created_at"),
+    at_least("max_running", 0),
+    at_least("weight", 1),
+)
+
+projects = table(
+    "projects",
+    identity(primary_key=True),
+    reference("account", "accounts.id"),
+    text("name", 63),
+    text("address_user", 255),
+    text("address_host", 255),
+    Column("address_port", Integer, nullable=False),
+    text("address_path", 512),
+    document("host_keys"),
+    text("public_key", 8192),
+    # The private half (`core.sealed.Sealed`): its version counts up with each reset.
+    Column("key_version", Integer, nullable=False),
+    Column("key_set_version", Integer, nullable=False),
+    text("key_suite", 100),
+    bytes_column("key_data", 8192),
+    moment("key_created_at"),
+    document("settings", server_default=literal("'{}'")),
+    # The number of the newest build, so that numbers are given out under this row's lock.
+    Column("last_number", Integer, nullable=False, server_default=literal("0")),
+    moment("created_at"),
+    UniqueConstraint("account", "name"),
+    UniqueConstraint("account", "address_host", "address_port", "address_user", "address_path"),
+    at_least("key_version", 1),
+    at_least("key_set_version", 1),
+)
+
+builds = table(
+    "builds",
+    identity(primary_key=True),
+    reference("account", "accounts.id"),
+    reference("project", "projects.id"),
+    Column("number", Integer, nullable=False),
+    text("ref", 1024, nullable=True),
+    text("branch", 1024, nullable=True),
+    text("commit", 64, nullable=True),
+    text("message", 2000, server_default=literal("''")),
+    text("author", 320, server_default=literal("''")),
+    word("trigger"),
+    identity("person", nullable=True),  # who asked for it, where somebody did
+    Column("fork", Boolean(create_constraint=False), nullable=False, server_default=literal("false")),
+    Column("protected", Boolean(create_constraint=False), nullable=False, server_default=literal("false")),
+    word("state"),
+    word("outcome", nullable=True),
+    text("reason", 2000, server_default=literal("''")),
+    Column("attempt", Integer, nullable=False, server_default=literal("0")),
+    text("plan_digest", 128, nullable=True),
+    document("plan", nullable=True),
+    moment("created_at"),
+    moment("started_at", nullable=True),
+    moment("ended_at", nullable=True),
+    UniqueConstraint("project", "number"),
+    one_of("trigger", *Trigger),
+    one_of("state", *BuildState),
+    one_of("outcome", *Outcome),
+    at_least("number", 1),
+    at_least("attempt", 0),
+    Index("ix_builds_account_created_at", "account", "created_at"),
+)
+
+steps = table(
+    "steps",
+    reference("build", "builds.id", primary_key=True),
+    Column("attempt", Integer, primary_key=True, autoincrement=False),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    text("name", 200),
+    word("kind"),
+    word("state"),
+    Column("exit_code", Integer, nullable=True),
+    text("reason", 2000, server_default=literal("''")),
+    moment("started_at", nullable=True),
+    moment("ended_at", nullable=True),
+    one_of("kind", "setup", "test", "deploy"),
+    one_of("state", *StepState),
+    at_least("attempt", 1),
+    at_least("number", 1),
+)
+
+workers = table(
+    "workers",
+    identity(primary_key=True),
+    text("name", 100),
+    document("labels", server_default=literal("'[]'")),
+    Column("machines", Integer, nullable=False, server_default=literal("1")),  # at once
+    # SHA-256 of the certificate it shows; null until it has joined.
+    bytes_column("certificate_digest", 32, nullable=True),
+    word("state"),
+    text("version", 64, server_default=literal("''")),
+    moment("created_at"),
+    moment("seen_at", nullable=True),
+    UniqueConstraint("name"),
+    UniqueConstraint("certificate_digest"),
+    one_of("state", *WorkerState),
+    at_least("machines", 0),
+)
