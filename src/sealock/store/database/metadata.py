@@ -21,7 +21,9 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    TypeDecorator,
 )
+from sqlalchemy.engine import Dialect
 from sqlalchemy.schema import SchemaItem
 
 metadata = MetaData(
@@ -41,19 +43,39 @@ DIGEST_BYTES = 32
 """SHA-256."""
 
 
+class Words(TypeDecorator[str]):
+    """A text of at most `length` characters. ValueError for what PostgreSQL could not keep and SQLite would
+    measure wrongly: the character NUL, and halves of surrogate pairs."""
+
+    impl = String
+    cache_ok = True
+
+    def __init__(self, length: int) -> None:
+        super().__init__(length)
+        self.length = length
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """Refuse it before it is sent."""
+        if value is not None:
+            if "\0" in value:
+                raise ValueError("a text for the database holds the character NUL")
+            value.encode()
+        return value
+
+
 def table(name: str, *parts: SchemaItem) -> Table:
     """A table of ours, with a check for the longest value of each text and bytes column in it."""
     limits = [
         CheckConstraint(f"length({_quoted(part.name)}) <= {part.type.length}", name=f"{part.name}_length")
         for part in parts
-        if isinstance(part, Column) and isinstance(part.type, String | LargeBinary) and part.type.length
+        if isinstance(part, Column) and isinstance(part.type, Words | LargeBinary) and part.type.length
     ]
     return Table(name, metadata, *parts, *limits)
 
 
 def text(name: str, longest: int, *parts: SchemaItem, **options: Any) -> Column[str]:
     """A text of at most `longest` characters; not null unless said."""
-    return Column(name, String(longest), *parts, **{"nullable": False, **options})
+    return Column(name, Words(longest), *parts, **{"nullable": False, **options})
 
 
 def identity(name: str = "id", *parts: SchemaItem, **options: Any) -> Column[str]:

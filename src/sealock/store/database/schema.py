@@ -1,0 +1,12 @@
+"""All tables of the database. Whoever compares, migrates or copies them imports `metadata` from here: the
+modules that are named below put theirs into it.
+"""
+
+from __future__ import annotations
+
+from sealock.store.database import access_tables, kept_tables, tables
+from sealock.store.database.metadata import metadata
+
+MODULES = (tables, access_tables, kept_tables)
+
+__all__ = ["MODULES", "metadata"]
