@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from sealock.access.one_time import digest_of, new_id, new_value
-from sealock.core.access import AccessRecords, Person, WebSession
+from sealock.core.access import AccessRecords, Person, SignedIn, WebSession
 from sealock.core.secret import Secret
 
 IDLE = 7 * 24 * 3600.0
@@ -20,14 +19,6 @@ ABSOLUTE = 30 * 24 * 3600.0
 """Seconds after which it is over however much it is used."""
 SEEN_EVERY = 60.0
 """Seconds between two notes that it was used: a record is not written for each request."""
-
-
-@dataclass(frozen=True)
-class SignedIn:
-    """Who a live session belongs to."""
-
-    person: Person
-    session: WebSession
 
 
 class Sessions:

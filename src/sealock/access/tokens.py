@@ -10,10 +10,9 @@ import re
 import time
 import zlib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 from sealock.access.one_time import digest_of, new_id, new_value
-from sealock.core.access import AccessRecords, ApiToken, Permission, Person, may
+from sealock.core.access import AccessRecords, ApiToken, Permission, Person, TokenUse, may
 from sealock.core.errors import UsageError
 from sealock.core.secret import Secret
 
@@ -23,14 +22,6 @@ LONGEST_LIFE = 366 * 24 * 3600.0
 
 _FORM = re.compile(r"slk_([A-Za-z0-9_-]{43})([0-9a-z]{7})")
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
-
-
-@dataclass(frozen=True)
-class TokenUse:
-    """A live token and the person it acts for."""
-
-    person: Person
-    token: ApiToken
 
 
 class Tokens:

@@ -116,6 +116,22 @@ class ApiToken:
     used_at: float | None = None
 
 
+@dataclass(frozen=True)
+class SignedIn:
+    """Who a live session belongs to."""
+
+    person: Person
+    session: WebSession
+
+
+@dataclass(frozen=True)
+class TokenUse:
+    """A live token and the person it acts for."""
+
+    person: Person
+    token: ApiToken
+
+
 class Purpose(StrEnum):
     """What something that works once is for; it works for nothing else."""
 
