@@ -10,7 +10,12 @@ import pytest
 # Whatever lies elsewhere needs machines, servers or patience.
 QUICK = {"unit", "contract", "architecture"}
 
-pytest_plugins = ["tests.support.images", "tests.support.machines", "tests.support.installation"]
+pytest_plugins = [
+    "tests.support.images",
+    "tests.support.machines",
+    "tests.support.installation",
+    "tests.support.postgres",
+]
 pytest.register_assert_rewrite("tests.support.machine_contract", "tests.support.machines")
 
 

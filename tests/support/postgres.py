@@ -14,13 +14,16 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
 import pytest
 from psycopg import sql
+
+from sealock.store.database.engine import Database, open_database
+from sealock.store.database.migrations import upgrade
 
 USER = "sealock"
 PASSWORD = "correct horse"
@@ -185,3 +188,21 @@ def postgres() -> Iterator[Cluster]:
     """One cluster for all tests; each takes a database of its own from it."""
     with cluster() as made:
         yield made
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a new, empty database: of each kind in turn."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/sealock.db"
+    else:
+        with request.getfixturevalue("postgres").database() as url:
+            yield url
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """An open database of each kind, with its tables."""
+    async with open_database(database_url) as opened:
+        await upgrade(opened)
+        yield opened

@@ -3,15 +3,14 @@ is here."""
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, CheckConstraint, Column, Index, UniqueConstraint
-from sqlalchemy import text as literal
+from sqlalchemy import Index, UniqueConstraint
 
 from sealock.core.access import Purpose
 from sealock.core.grant import Role
 from sealock.store.database.metadata import (
-    DIGEST_BYTES,
-    bytes_column,
+    digest,
     document,
+    flag,
     identity,
     moment,
     one_of,
@@ -27,7 +26,7 @@ people = table(
     text("email", 320),
     text("name", 200),
     text("password_hash", 512, nullable=True),
-    Column("disabled", Boolean(create_constraint=False), nullable=False, server_default=literal("false")),
+    flag("disabled"),
     moment("created_at"),
     UniqueConstraint("email"),
 )
@@ -52,21 +51,20 @@ staff = table(
 sessions = table(
     "sessions",
     identity(primary_key=True),
-    bytes_column("digest", DIGEST_BYTES),
+    digest("digest"),
     reference("person", "people.id"),
     moment("created_at"),
     moment("seen_at"),
     text("agent", 512),
     text("address", 64),
     UniqueConstraint("digest"),
-    CheckConstraint(f"length(digest) = {DIGEST_BYTES}", name="digest_whole"),
     Index("ix_sessions_person", "person"),
 )
 
 tokens = table(
     "tokens",
     identity(primary_key=True),
-    bytes_column("digest", DIGEST_BYTES),
+    digest("digest"),
     reference("person", "people.id"),
     reference("account", "accounts.id"),
     text("name", 200),
@@ -75,18 +73,16 @@ tokens = table(
     moment("expires_at"),
     moment("used_at", nullable=True),
     UniqueConstraint("digest"),
-    CheckConstraint(f"length(digest) = {DIGEST_BYTES}", name="digest_whole"),
     Index("ix_tokens_person", "person"),
     Index("ix_tokens_account", "account"),
 )
 
 one_times = table(
     "one_times",
-    bytes_column("digest", DIGEST_BYTES, primary_key=True),
+    digest("digest", primary_key=True),
     word("purpose"),
     text("subject", 200),
     moment("expires_at"),
     UniqueConstraint("purpose", "subject"),
-    CheckConstraint(f"length(digest) = {DIGEST_BYTES}", name="digest_whole"),
     one_of("purpose", *Purpose),
 )

@@ -57,17 +57,35 @@ class Database:
                     yield connection
 
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[AsyncConnection]:
+    async def write(self, *, schema: bool = False) -> AsyncIterator[AsyncConnection]:
         """A transaction that may change things: all of it once the block is left, or nothing if it is left
-        by an error. TemporaryError if the database does not answer; then it is not known to be kept."""
+        by an error. TemporaryError if the database does not answer; then it is not known to be kept.
+
+        schema: tables may be changed too. SQLite does that by making a table anew and dropping the old
+        one, which must not delete what refers to it; so it does not watch references meanwhile.
+        """
         async with AsyncExitStack() as stack:
             if self._writer is not None:
                 await stack.enter_async_context(self._writer)
             stack.enter_context(in_our_words(self.place))
             connection = await stack.enter_async_context(self.engine.connect())
             await connection.execution_options(**{WRITES: True})
+            if schema and self.is_sqlite:
+                await stack.enter_async_context(_references_unwatched(connection))
             await stack.enter_async_context(connection.begin())
             yield connection
+
+
+@asynccontextmanager
+async def _references_unwatched(connection: AsyncConnection) -> AsyncIterator[None]:
+    """SQLite takes this setting between transactions only; so it goes to the driver's connection."""
+    raw = (await connection.get_raw_connection()).driver_connection
+    assert raw is not None
+    await raw.execute("PRAGMA foreign_keys = OFF")
+    try:
+        yield
+    finally:
+        await raw.execute("PRAGMA foreign_keys = ON")
 
 
 @asynccontextmanager

@@ -15,7 +15,6 @@ from sqlalchemy.exc import (
     DisconnectionError,
     IntegrityError,
     InterfaceError,
-    InternalError,
     OperationalError,
 )
 from sqlalchemy.exc import (
@@ -37,6 +36,13 @@ _NEEDS_SOMEBODY = frozenset(
 )
 
 
+_PASSING = frozenset({"08", "40", "53", "55", "57", "58"})
+"""Classes of PostgreSQL's states that pass: connection, conflict, no room, not ready, cut off, its system."""
+
+READ_ONLY = "25006"
+"""The server became a replica meanwhile; another one is, or will be, the one to write to."""
+
+
 @contextmanager
 def in_our_words(place: object) -> Iterator[None]:
     """TemporaryError or PermanentError for what the driver raises while the database `place` is used. What
@@ -56,14 +62,23 @@ def failure(error: Exception, place: object) -> SealockError | None:
     """The error of ours that says this; None if it is a mistake in a statement of ours."""
     if isinstance(error, DBAPIError) and isinstance(error.orig, sqlite3.Error):
         return _of_sqlite(error.orig, place)
-    known = (OperationalError, InterfaceError, InternalError, DisconnectionError, PoolTimeout, OSError)
-    if isinstance(error, known) or (isinstance(error, DBAPIError) and error.connection_invalidated):
+    if isinstance(error, DisconnectionError | PoolTimeout | OSError) or _passes(error):
         return TemporaryError(
             f"{place} did not answer as it should",
             details=_told(error),
             resolution="It is tried again with the next request. See that the server runs.",
         )
     return None
+
+
+def _passes(error: Exception) -> bool:
+    """Whether PostgreSQL, or the way to it, may do better with the next try."""
+    if not isinstance(error, DBAPIError):
+        return False
+    state = getattr(error.orig, "sqlstate", None)
+    if state is None:  # it is not the server that speaks: the connection broke, or was never made
+        return error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
+    return error.connection_invalidated or state[:2] in _PASSING or state == READ_ONLY
 
 
 def _of_sqlite(error: sqlite3.Error, place: object) -> SealockError | None:

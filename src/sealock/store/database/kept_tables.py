@@ -7,17 +7,17 @@ of: their ids are no references.
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, Index, Integer, UniqueConstraint
-from sqlalchemy import text as literal
+from sqlalchemy import BigInteger, CheckConstraint, Column, Index, Integer, UniqueConstraint
 
 from sealock.core.receipt import LONGEST_RECEIPT
 from sealock.core.sealed import LONGEST_VALUE, Kind
 from sealock.store.database.metadata import (
     COUNTER,
-    DIGEST_BYTES,
     at_least,
     bytes_column,
+    digest,
     document,
+    flag,
     identity,
     moment,
     one_of,
@@ -37,7 +37,7 @@ sealed_values = table(
     Column("key_version", BigInteger, nullable=False),
     text("suite", 100),
     bytes_column("data", 2 * LONGEST_VALUE, nullable=True),
-    Column("pinned", Boolean(create_constraint=False), nullable=False, server_default=literal("false")),
+    flag("pinned"),
     moment("created_at"),
     moment("destroyed_at", nullable=True),
     one_of("kind", *Kind),
@@ -61,10 +61,10 @@ logs = table(
     "logs",
     reference("build", "builds.id", primary_key=True),
     Column("attempt", Integer, primary_key=True, autoincrement=False),
-    Column("frames", BigInteger, nullable=False, server_default=literal("0")),
-    Column("lines", BigInteger, nullable=False, server_default=literal("0")),
-    Column("bytes", BigInteger, nullable=False, server_default=literal("0")),
-    bytes_column("digest", DIGEST_BYTES, nullable=True),  # of the whole file, once it is closed
+    Column("frames", BigInteger, nullable=False, default=0),
+    Column("lines", BigInteger, nullable=False, default=0),
+    Column("bytes", BigInteger, nullable=False, default=0),
+    digest("digest", nullable=True),  # of the whole file, once it is closed
     moment("created_at"),
     moment("closed_at", nullable=True),
     at_least("attempt", 1),
@@ -95,7 +95,7 @@ audit_events = table(
     identity("actor"),  # a person's, worker's or token's id, or `sealock`
     text("action", 100),  # `scope:resource:action`
     text("subject", 200),
-    document("details", server_default=literal("'{}'")),
+    document("details", default=dict),
     text("address", 64),
     moment("at"),
     Index("ix_audit_events_account_id", "account", "id"),
@@ -113,7 +113,7 @@ idempotency_keys = table(
     "idempotency_keys",
     identity("caller", primary_key=True),
     text("key", 255, primary_key=True),
-    bytes_column("request_digest", DIGEST_BYTES),
+    digest("request_digest"),
     Column("status", Integer, nullable=True),  # null while the first request is at work
     bytes_column("response", 1024 * 1024, nullable=True),
     moment("created_at"),

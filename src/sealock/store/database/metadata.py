@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     ForeignKey,
@@ -42,6 +43,9 @@ COUNTER = BigInteger().with_variant(Integer, "sqlite")
 DIGEST_BYTES = 32
 """SHA-256."""
 
+LIMIT = "limit"
+"""Where a column says how long its values may be, as it stands in the check."""
+
 
 class Words(TypeDecorator[str]):
     """A text of at most `length` characters. ValueError for what PostgreSQL could not keep and SQLite would
@@ -66,16 +70,17 @@ class Words(TypeDecorator[str]):
 def table(name: str, *parts: SchemaItem) -> Table:
     """A table of ours, with a check for the longest value of each text and bytes column in it."""
     limits = [
-        CheckConstraint(f"length({_quoted(part.name)}) <= {part.type.length}", name=f"{part.name}_length")
+        CheckConstraint(f"length({_quoted(part.name)}) {part.info[LIMIT]}", name=f"{part.name}_length")
         for part in parts
-        if isinstance(part, Column) and isinstance(part.type, Words | LargeBinary) and part.type.length
+        if isinstance(part, Column) and LIMIT in part.info
     ]
     return Table(name, metadata, *parts, *limits)
 
 
 def text(name: str, longest: int, *parts: SchemaItem, **options: Any) -> Column[str]:
     """A text of at most `longest` characters; not null unless said."""
-    return Column(name, Words(longest), *parts, **{"nullable": False, **options})
+    limit = {LIMIT: f"<= {longest}"}
+    return Column(name, Words(longest), *parts, **{"nullable": False, "info": limit, **options})
 
 
 def identity(name: str = "id", *parts: SchemaItem, **options: Any) -> Column[str]:
@@ -90,7 +95,18 @@ def reference(name: str, to: str, *, deleted: str = "CASCADE", **options: Any) -
 
 def bytes_column(name: str, longest: int, **options: Any) -> Column[bytes]:
     """At most `longest` bytes; not null unless said."""
-    return Column(name, LargeBinary(longest), **{"nullable": False, **options})
+    limit = {LIMIT: f"<= {longest}"}
+    return Column(name, LargeBinary(longest), **{"nullable": False, "info": limit, **options})
+
+
+def digest(name: str, **options: Any) -> Column[bytes]:
+    """A SHA-256, all of it."""
+    return bytes_column(name, DIGEST_BYTES, **{"info": {LIMIT: f"= {DIGEST_BYTES}"}, **options})
+
+
+def flag(name: str) -> Column[bool]:
+    """Yes or no; no unless said."""
+    return Column(name, Boolean, nullable=False, default=False)
 
 
 def moment(name: str, **options: Any) -> Column[int]:
@@ -104,8 +120,8 @@ def document(name: str, **options: Any) -> Column[Any]:
 
 
 def word(name: str, **options: Any) -> Column[str]:
-    """One word of an enum; the table needs `one_of` for it."""
-    return text(name, 32, **options)
+    """One word of an enum; the table needs `one_of` for it, which limits its length too."""
+    return text(name, 32, **{"info": {}, **options})
 
 
 def one_of(column: str, *words: StrEnum | str) -> CheckConstraint:

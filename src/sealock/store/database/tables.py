@@ -6,8 +6,7 @@ Who deletes an account or a project deletes what belongs to it; receipts and aud
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, Index, Integer, UniqueConstraint
-from sqlalchemy import text as literal
+from sqlalchemy import Column, Index, Integer, UniqueConstraint
 
 from sealock.core.build import Outcome
 from sealock.core.build_state import BuildState, StepState, Trigger
@@ -15,7 +14,9 @@ from sealock.core.worker_state import WorkerState
 from sealock.store.database.metadata import (
     at_least,
     bytes_column,
+    digest,
     document,
+    flag,
     identity,
     moment,
     one_of,
@@ -30,8 +31,8 @@ accounts = table(
     identity(primary_key=True),
     text("name", 200),
     # Builds of this account that may run at once, and its share where accounts compete.
-    Column("max_running", Integer, nullable=False, server_default=literal("2")),
-    Column("weight", Integer, nullable=False, server_default=literal("1")),
+    Column("max_running", Integer, nullable=False, default=2),
+    Column("weight", Integer, nullable=False, default=1),
     moment("created_at"),
     at_least("max_running", 0),
     at_least("weight", 1),
@@ -54,12 +55,19 @@ projects = table(
     text("key_suite", 100),
     bytes_column("key_data", 8192),
     moment("key_created_at"),
-    document("settings", server_default=literal("'{}'")),
+    document("settings", default=dict),
     # The number of the newest build, so that numbers are given out under this row's lock.
-    Column("last_number", Integer, nullable=False, server_default=literal("0")),
+    Column("last_number", Integer, nullable=False, default=0),
     moment("created_at"),
     UniqueConstraint("account", "name"),
-    UniqueConstraint("account", "address_host", "address_port", "address_user", "address_path"),
+    UniqueConstraint(
+        "account",
+        "address_host",
+        "address_port",
+        "address_user",
+        "address_path",
+        name="uq_projects_address",
+    ),
     at_least("key_version", 1),
     at_least("key_set_version", 1),
 )
@@ -73,16 +81,16 @@ builds = table(
     text("ref", 1024, nullable=True),
     text("branch", 1024, nullable=True),
     text("commit", 64, nullable=True),
-    text("message", 2000, server_default=literal("''")),
-    text("author", 320, server_default=literal("''")),
+    text("message", 2000, default=""),
+    text("author", 320, default=""),
     word("trigger"),
     identity("person", nullable=True),  # who asked for it, where somebody did
-    Column("fork", Boolean(create_constraint=False), nullable=False, server_default=literal("false")),
-    Column("protected", Boolean(create_constraint=False), nullable=False, server_default=literal("false")),
+    flag("fork"),
+    flag("protected"),
     word("state"),
     word("outcome", nullable=True),
-    text("reason", 2000, server_default=literal("''")),
-    Column("attempt", Integer, nullable=False, server_default=literal("0")),
+    text("reason", 2000, default=""),
+    Column("attempt", Integer, nullable=False, default=0),
     text("plan_digest", 128, nullable=True),
     document("plan", nullable=True),
     moment("created_at"),
@@ -106,7 +114,7 @@ steps = table(
     word("kind"),
     word("state"),
     Column("exit_code", Integer, nullable=True),
-    text("reason", 2000, server_default=literal("''")),
+    text("reason", 2000, default=""),
     moment("started_at", nullable=True),
     moment("ended_at", nullable=True),
     one_of("kind", "setup", "test", "deploy"),
@@ -119,12 +127,12 @@ workers = table(
     "workers",
     identity(primary_key=True),
     text("name", 100),
-    document("labels", server_default=literal("'[]'")),
-    Column("machines", Integer, nullable=False, server_default=literal("1")),  # at once
+    document("labels", default=list),
+    Column("machines", Integer, nullable=False, default=1),  # at once
     # SHA-256 of the certificate it shows; null until it has joined.
-    bytes_column("certificate_digest", 32, nullable=True),
+    digest("certificate_digest", nullable=True),
     word("state"),
-    text("version", 64, server_default=literal("''")),
+    text("version", 64, default=""),
     moment("created_at"),
     moment("seen_at", nullable=True),
     UniqueConstraint("name"),
