@@ -66,8 +66,8 @@ def read_push(body: bytes, check_ref: CheckRef) -> Push:
         found = _Body.model_validate_json(body)
     except ValidationError as error:
         raise _told(error) from error
-    if not found.repository.isprintable():
-        raise UsageError("repository: it holds a character that cannot be printed")
+    if not found.repository.isprintable() or found.repository.strip() != found.repository:
+        raise UsageError("repository: it begins or ends with a space, or holds what cannot be printed")
     name, is_tag = _name(found.ref, check_ref)
     return Push(
         found.delivery,
@@ -100,5 +100,5 @@ def _told(error: ValidationError) -> UsageError:
     """The first mistake; without its value, which may be long or strange."""
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     place = ".".join(str(part) for part in first["loc"])[:100]
-    shown = place.encode("ascii", "backslashreplace").decode() if place else "The body"
+    shown = place.encode("unicode_escape").decode() if place else "The body"
     return UsageError(f"{shown}: {first['msg'].removeprefix('Value error, ')[:300]}")

@@ -19,7 +19,8 @@ signature() {
 
 tell() {
   # A quotation mark is all that a ref may hold and JSON may not.
-  ref=$(printf '%s' "$3" | sed 's/"/\\"/g')
+  name=$3
+  ref=$(printf '%s' "$name" | sed 's/"/\\"/g')
   body="{\"delivery\": \"$(openssl rand -hex 16)\", \"sent_at\": $(date +%s), \"repository\": \"$repository\", \"ref\": \"$ref\", \"before\": \"$1\", \"after\": \"$2\"}"
   signed=$(printf '%s' "$body" | signature)
   set -- --silent --show-error --output /dev/null --write-out '%{http_code}' --proto =https --tlsv1.2 \
@@ -29,8 +30,8 @@ tell() {
   # -q: what stands in somebody's .curlrc must not change this.
   status=$(printf '%s' "$body" | curl -q "$@" "$address")
   case $status in
-    200 | 202) echo "Sealock: told of $ref" ;;
-    *) echo "Sealock: could not be told of $ref (HTTP $status)" >&2 ;;
+    200 | 202) printf 'Sealock: told of %s\n' "$name" ;;
+    *) printf 'Sealock: could not be told of %s (HTTP %s)\n' "$name" "$status" >&2 ;;
   esac
 }
 

@@ -37,11 +37,10 @@ def post_receive_script(origin: Origin, project: str, secret: Secret, repository
         "OUTER": _octal(bytes(byte ^ 0x5C for byte in block)),
     }
     text = files("sealock.web").joinpath("post-receive.sh").read_text(encoding="utf-8")
-    for name, value in values.items():
-        text = text.replace(f"@{name}@", shlex.quote(value))
-    return text
+    # All at once: a value that looks like a place for another stays what it is.
+    return re.sub(r"@([A-Z]+)@", lambda place: shlex.quote(values[place[1]]), text)
 
 
 def _octal(value: bytes) -> str:
-    """As `printf` of every shell reads it."""
-    return "".join(f"\\{byte:03o}" for byte in value)
+    """As `printf` of every shell reads it; some look for `%` only after `\\045` has become one."""
+    return "".join("%%" if byte == 0x25 else f"\\{byte:03o}" for byte in value)
