@@ -42,5 +42,5 @@ def post_receive_script(origin: Origin, project: str, secret: Secret, repository
 
 
 def _octal(value: bytes) -> str:
-    """As `printf` of every shell reads it; some look for `%` only after `\\045` has become one."""
+    r"""As `printf` of every shell reads it. A `%` is doubled: nothing says that `\045` is not read as one."""
     return "".join("%%" if byte == 0x25 else f"\\{byte:03o}" for byte in value)
