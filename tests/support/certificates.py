@@ -1,4 +1,4 @@
-"""A certificate for 127.0.0.1 and the authority that signed it, made for one test."""
+"""A certificate for a host and the authority that signed it, made for one test."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 
-def make_certificate(directory: Path) -> tuple[Path, Path, Path]:
-    """The paths of the authority's certificate, the server's, and the server's key, as PEM."""
+def make_certificate(directory: Path, host: str = "127.0.0.1") -> tuple[Path, Path, Path]:
+    """The paths of the authority's certificate, the server's, and the server's key, as PEM. host: a name,
+    or 127.0.0.1."""
+    named = x509.IPAddress(ip_address(host)) if host == "127.0.0.1" else x509.DNSName(host)
     authority, server = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     issuer = _name("an authority for tests")
     root = (
@@ -25,8 +27,8 @@ def make_certificate(directory: Path) -> tuple[Path, Path, Path]:
         .sign(authority, SHA256())
     )
     leaf = (
-        _builder(_name("127.0.0.1"), issuer, server)
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        _builder(_name(host), issuer, server)
+        .add_extension(x509.SubjectAlternativeName([named]), critical=False)
         .add_extension(
             x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.public_key()), critical=False
         )

@@ -41,16 +41,11 @@ def _account() -> pwd.struct_passwd:
     return pwd.getpwnam("postgres") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
 
 
-def _user() -> int | None:
-    return _account().pw_uid if os.geteuid() == 0 else None
-
-
-def _group() -> int | None:
-    return _account().pw_gid if os.geteuid() == 0 else None
-
-
-def _no_groups() -> list[int] | None:
-    return [] if os.geteuid() == 0 else None
+def _as_user() -> list[str]:
+    if os.geteuid() != 0:
+        return []
+    account = _account()
+    return [f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--clear-groups"]
 
 
 class Cluster:
@@ -77,16 +72,15 @@ class Cluster:
         """Start it and wait until it answers."""
         settings = {**_FAST, "unix_socket_directories": str(self.directory), **self._settings}
         chosen = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+        chosen += ["-D", str(self._data), "-p", str(self.port)]
+        ends_with_us = ("--pdeathsig", "INT")  # however the tests end
         with (self.directory / "log").open("ab") as log:
             self._server = subprocess.Popen(
-                [programs() / "postgres", "-D", self._data, "-p", str(self.port), *chosen],
+                ["setpriv", *ends_with_us, *_as_user(), programs() / "postgres", *chosen],
                 cwd=self.directory,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                user=_user(),
-                group=_group(),
-                extra_groups=_no_groups(),
             )
         deadline = time.monotonic() + 60
         while not self._answers():
@@ -131,14 +125,11 @@ class Cluster:
 
     def _run(self, program: str, *arguments: str) -> None:
         done = subprocess.run(
-            [programs() / program, *arguments],
+            ["setpriv", *_as_user(), programs() / program, *arguments],
             cwd=self.directory,
             capture_output=True,
             text=True,
             check=False,
-            user=_user(),
-            group=_group(),
-            extra_groups=_no_groups(),
         )
         assert done.returncode == 0, done.stderr
 

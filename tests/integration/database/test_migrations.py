@@ -130,7 +130,7 @@ def _third_fails() -> Any:
 
 async def test_two_servers_that_migrate_at_once_both_come_up(postgres: Any) -> None:
     with postgres.database() as url:
-        async with open_database(url) as one, open_database(url) as other:
+        async with open_database(url) as one, open_database(url) as other, asyncio.timeout(60):
             for _ in range(3):
                 await asyncio.gather(upgrade(one), upgrade(other), upgrade(one), upgrade(other))
                 assert await current(one) == REVISIONS[-1]

@@ -55,7 +55,7 @@ def place_of(url: str, environment: Mapping[str, str]) -> SqliteFile | PostgresS
     database in memory, or a server on another host without verified TLS."""
     try:
         parsed = make_url(url)
-    except ArgumentError as error:
+    except (ArgumentError, ValueError) as error:
         raise _unusable("it cannot be read as a URL") from error
     if parsed.drivername == "sqlite":
         return _file(parsed)
