@@ -13,6 +13,7 @@ lasts for ever: `Patience` is how long, and `core.queue_rules` says what follows
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from sealock.core.build import Outcome
 SAFETY_POLL = 5.0
 """Seconds after which whoever waits looks again, should a wake-up have been lost."""
 
+LABEL = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 MOST_LABELS = 16
 LOWEST_PRIORITY, HIGHEST_PRIORITY = -100, 100
 
@@ -79,6 +81,9 @@ class Patience:
             QueueState.RUNNING: self.lease,
             QueueState.STOPPING: self.stopping,
         }.get(state)
+
+
+ORDINARY = Patience()
 
 
 class Supersede(StrEnum):

@@ -15,7 +15,19 @@ from dataclasses import dataclass
 from enum import Enum
 
 from sealock.core.build import Outcome
-from sealock.core.queue import Fence, Obstacle, Order, QueueState, Reason, Supersede
+from sealock.core.errors import UsageError
+from sealock.core.queue import (
+    HIGHEST_PRIORITY,
+    LABEL,
+    LOWEST_PRIORITY,
+    MOST_LABELS,
+    Fence,
+    Obstacle,
+    Order,
+    QueueState,
+    Reason,
+    Supersede,
+)
 
 STRIDE = 1 << 20
 """How far a claim carries an account of weight 1. One of weight 4 goes a quarter as far: it gets four times
@@ -184,10 +196,11 @@ def carried(share: Share) -> int:
     return share.passed + STRIDE // share.weight
 
 
-def on_return(passed: int, waiting: Sequence[int]) -> int:
-    """Where an account stands that queues its first build after it had none. waiting: of the accounts that
-    have some. What it did not use is not saved up, and it is not behind anybody either."""
-    return max(passed, min(waiting, default=0))
+def on_return(passed: int, reached: int, waiting: Sequence[int]) -> int:
+    """Where an account stands that queues a build when it had none. What it did not use is not saved up, and
+    it is not behind anybody either. reached: where the one stood that was served last, before it was.
+    waiting: of the accounts that have some."""
+    return max(passed, min([reached, *waiting]))
 
 
 @dataclass(frozen=True)
@@ -276,3 +289,18 @@ def clock_story(now: float, seen_at: float, lease: float) -> ClockStory:
 def holds(fence: Fence, build: Standing, worker: str) -> bool:
     """Whether the fence is of the attempt that runs. worker: who has it."""
     return build.state.held and fence == Fence(build.build, build.attempt, worker)
+
+
+def refuse_order(order: Order) -> None:
+    """UsageError for an order that cannot be carried out by anybody."""
+    strange = [label for label in sorted(order.needs) if not LABEL.fullmatch(label)]
+    if strange or len(order.needs) > MOST_LABELS:
+        raise UsageError(
+            f"{strange[0][:70]!r} is no label" if strange else f"more than {MOST_LABELS} labels",
+            resolution="A label has up to 63 small letters, digits, dots, dashes and underscores.",
+        )
+    if not LOWEST_PRIORITY <= order.priority <= HIGHEST_PRIORITY:
+        raise UsageError(
+            f"{order.priority} is no priority",
+            resolution=f"It is a whole number from {LOWEST_PRIORITY} to {HIGHEST_PRIORITY}.",
+        )
