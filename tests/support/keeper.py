@@ -18,10 +18,13 @@ from sealock.keeper import protocol, sealing
 from sealock.keeper.authorities import Authorities
 from sealock.keeper.backends.file import FileBackend
 from sealock.keeper.backends.port import Backends
+from sealock.keeper.care import KeyCare
 from sealock.keeper.client import KeeperClient, LocalDoor
 from sealock.keeper.desk import Desk, DeskParts
 from sealock.keeper.epoch import Clocks, Epoch
 from sealock.keeper.identity import load_or_create
+from sealock.keeper.journal import Journal
+from sealock.keeper.kek import FileKek
 from sealock.keeper.keyset_files import KeySetFiles
 from sealock.keeper.keysets import KeySets
 from sealock.keeper.peers import Peer, PeerRole, Peers
@@ -49,7 +52,9 @@ class FakeClock:
 
 def key_sets(directory: Path) -> KeySets:
     backend = FileBackend(directory / "kek" / "key")
-    return KeySets(KeySetFiles(directory / "keysets"), Backends(backend), lambda: 1)
+    return KeySets(
+        KeySetFiles(directory / "keysets"), Backends(backend), Journal(directory / "rotation.json").generation
+    )
 
 
 def seal_value(sets: KeySets, name: SealedName, value: bytes, scope: Scope | None = None) -> Sealed:
@@ -96,6 +101,7 @@ class KeeperFixture:
         self.directory = directory
         self.clock = clock or FakeClock()
         self.sets = key_sets(directory)
+        self.journal = Journal(directory / "rotation.json")
         self.authority = Ed25519PrivateKey.generate()
         self.team_key = Ed25519PrivateKey.generate()
         self.authorities = Authorities(
@@ -117,6 +123,7 @@ class KeeperFixture:
                 epoch=self.epoch,
                 unsealer=self.sets,
                 public_keys=self.sets,
+                care=KeyCare(self.sets, self.journal, lambda: FileKek(self.directory / "kek" / "key")),
                 key=load_or_create(self.directory / "keeper" / "key"),
                 workers=frozenset({EVERYTHING.name}),
                 authorities=self.authorities,

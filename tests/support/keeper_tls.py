@@ -42,6 +42,7 @@ class Authority:
         )
         certificate, private = self._directory / f"{name}.pem", self._directory / f"{name}.key"
         certificate.write_bytes(made.public_bytes(Encoding.PEM))
+        private.touch(0o600)
         private.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
         return certificate, private, sha256(made.public_bytes(Encoding.DER)).hexdigest()
 

@@ -14,7 +14,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -135,12 +135,14 @@ class Cluster:
 
 
 @contextmanager
-def cluster(settings: dict[str, str] | None = None, *, port: int = 5432) -> Iterator[Cluster]:
-    """A running cluster; without `settings` it listens on its Unix socket alone."""
+def cluster(
+    settings: Callable[[Path], dict[str, str]] = lambda _: {"listen_addresses": ""}, *, port: int = 5432
+) -> Iterator[Cluster]:
+    """A running cluster. settings: for one in that directory; by default it has a Unix socket alone."""
     directory = Path(tempfile.mkdtemp(prefix="sealock-pg-"))
     account = _account()
     os.chown(directory, account.pw_uid, account.pw_gid)
-    made = Cluster(directory, {"listen_addresses": "", **(settings or {})}, port)
+    made = Cluster(directory, settings(directory), port)
     try:
         made.make()
         made.start()

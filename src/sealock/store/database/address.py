@@ -99,7 +99,7 @@ def _server(url: URL, environment: Mapping[str, str]) -> PostgresServer:
         "tcp_user_timeout": 30_000,  # milliseconds until a silent peer counts as gone
         **_tls(host, said),
     }
-    return PostgresServer(url.set(drivername="postgresql+psycopg", query={}, host=None, port=None), options)
+    return PostgresServer(url.set(drivername="postgresql+psycopg", query={}), options)
 
 
 def _single(name: str, value: str | tuple[str, ...]) -> str:
