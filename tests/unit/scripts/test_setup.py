@@ -101,6 +101,30 @@ def test_only_what_is_missing_is_installed_through_sudo(system: System) -> None:
     assert install.endswith("install -q -y --no-install-recommends cpio kmod")
 
 
+def test_servers_that_are_installed_for_their_programs_do_not_start(system: System) -> None:
+    servers = ("openssh-server", "postgresql", "redis-server")
+    debian(system, installed=[package for package, *_ in PACKAGES if package not in servers])
+    system.program("sudo", 'while [ "$1" = -n ] || [ "$1" = -- ]; do shift; done\nexec "$@"')
+    system.program("true")
+    masked = system.root / "masked"
+    system.program("systemctl", f'echo "$*" >{masked}')
+    setup = system.root / "scripts/setup"
+    text = setup.read_text(encoding="utf-8")
+    assert "/run/systemd/system" in text
+    assert "/usr/lib/postgresql/" in text
+    text = text.replace("/run/systemd/system", str(system.root)).replace(
+        "/usr/lib/postgresql/", f"{system.root}/pg/"
+    )
+    setup.write_text(text, encoding="utf-8")
+    assert "ssh.socket postgresql.service redis-server.service" in system.setup("--system").stdout
+    expected = "mask --quiet ssh.service ssh.socket postgresql.service redis-server.service\n"
+    assert masked.read_text(encoding="utf-8") == expected
+    (system.root / "pg/15/bin").mkdir(parents=True)
+    (system.root / "pg/15/bin/postgres").touch()  # somebody's own
+    system.setup("--system")
+    assert "postgresql" not in masked.read_text(encoding="utf-8")
+
+
 def test_the_user_machines_run_as_is_made_once(system: System) -> None:
     debian(system, installed=[package for package, *_ in PACKAGES])
     made = system.root / "made"
