@@ -1,25 +1,22 @@
-"""Puts together the half of the keeper that opens: for its own process, and for `sealock keys`.
+"""Puts together the half of the keeper that opens, for the keeper's own process and nothing else.
 
-It stands apart from `wiring`, which everything else is made by, so that neither a build nor whoever takes
-a secret comes near a module that could open one; `.importlinter` and a test hold the two apart.
+It stands apart from `wiring`, which everything else is made by, so that neither a build, nor whoever takes a
+secret, nor whoever looks after the keys comes near a module that could open one; `.importlinter` and a test
+hold the two apart.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from sealock.core.keeper import KeeperProcess
-    from sealock.core.keyring import Keyring
-    from sealock.core.keys import Opener
-    from sealock.core.project import Projects
-    from sealock.core.sealed import KeyDestroyer, SealedPlace
     from sealock.core.secret import Secret
     from sealock.keeper.backends.options import BackendOptions
+    from sealock.keeper.care import KeyCare
     from sealock.keeper.journal import Journal
     from sealock.keeper.keysets import KeySets
     from sealock.keeper.process import NetworkDoor
@@ -31,22 +28,10 @@ OWNER_KEY = "owner-key"
 
 
 class Keeping:
-    """What opens, over this host's settings. places: everywhere sealed values lie."""
+    """What opens, over this host's settings."""
 
-    def __init__(self, settings: Settings, projects: Projects, places: Sequence[SealedPlace]) -> None:
+    def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._projects = projects
-        self._places = places
-
-    def key_destroyer(self) -> KeyDestroyer:
-        """What ends key sets."""
-        return self._key_sets()
-
-    def keyring(self) -> Keyring:
-        """The keys of this installation, for whoever looks after them."""
-        from sealock.keeper.keyring import InstallationKeys
-
-        return InstallationKeys(self._key_sets(), self._journal, self._places, self._projects, self._opener())
 
     def keeper(self) -> KeeperProcess:
         """The keeper, with the key sets of this installation. Whoever runs it may ask it for everything."""
@@ -62,6 +47,7 @@ class Keeping:
                 peers=Peers(by_user={os.geteuid(): local}),
                 ledger=lambda: ReleaseLedger(self._settings.keeper_dir / "ledger"),
                 key_sets=self._keeper_key_sets,
+                care=self._care,
                 user=self._settings.keeper_user,
                 sessions=self._sessions,
                 network=self._settings.key_backend in {"vault", "kms"},
@@ -112,11 +98,11 @@ class Keeping:
 
         return Journal(self._keys_directory / "rotation.json")
 
-    def _opener(self) -> Opener:
+    def _care(self, sets: KeySets) -> KeyCare:
+        from sealock.keeper.care import KeyCare
         from sealock.keeper.kek import FileKek
-        from sealock.keeper.open import KeyOpener
 
-        return KeyOpener(self._key_sets(), lambda: FileKek(self._settings.key_encryption_key))
+        return KeyCare(sets, self._journal, lambda: FileKek(self._settings.key_encryption_key))
 
     def _backend_options(self) -> BackendOptions:
         from sealock.keeper.backends.options import BackendOptions, KmsOptions, VaultOptions

@@ -31,9 +31,10 @@ if TYPE_CHECKING:
     from sealock.core.release import Exposures
     from sealock.core.sealed import KeyDestroyer, PublicKeys, SealedPlace, SealedValues
     from sealock.core.source import GitAddress
+    from sealock.keeper.asked import Ask
+    from sealock.keeper.asked_keyring import AskedKeyring
     from sealock.keeper.attend import AttendedKeeper
     from sealock.keeper.client import KeeperClient
-    from sealock.keeping import Keeping
     from sealock.ledger.signing import InstallationKey
     from sealock.machines.image.additions import Additions
     from sealock.machines.options import MachineOptions
@@ -74,8 +75,8 @@ class Wiring:
         return KeySealer(self._public_keys())
 
     def key_destroyer(self) -> KeyDestroyer:
-        """What ends key sets."""
-        return self._keeping.key_destroyer()
+        """What has the keeper end key sets."""
+        return self._asked_keyring()
 
     def sealed_places(self) -> Sequence[SealedPlace]:
         """Everywhere sealed values lie: rotation and removal visit all of them."""
@@ -103,7 +104,7 @@ class Wiring:
 
     def keyring(self) -> Keyring:
         """The keys of this installation, for whoever looks after them."""
-        return self._keeping.keyring()
+        return self._asked_keyring()
 
     def git_address(self, url: str) -> GitAddress:
         """A repository's address, checked."""
@@ -153,7 +154,9 @@ class Wiring:
 
     def keeper(self) -> KeeperProcess:
         """The keeper, with the key sets of this installation. Whoever runs it may ask it for everything."""
-        return self._keeping.keeper()
+        from sealock.keeping import Keeping
+
+        return Keeping(self._settings).keeper()
 
     def keeper_control(self) -> KeeperControl:
         """The keeper that runs for this installation."""
@@ -165,12 +168,20 @@ class Wiring:
 
         return ReleaseReader(self._settings.keeper_dir / "ledger")
 
-    @property
-    def _keeping(self) -> Keeping:
-        """The half that opens. Nothing a build or a secret passes through asks for it."""
-        from sealock.keeping import Keeping
+    def _asked_keyring(self) -> AskedKeyring:
+        from sealock.keeper.asked_keyring import AskedKeyring
 
-        return Keeping(self._settings, self.projects(), self.sealed_places())
+        return AskedKeyring(
+            self._asking_keeper,
+            self.sealed_places(),
+            self.projects(),
+            self._settings.data_dir / "rotation.lock",
+        )
+
+    @asynccontextmanager
+    async def _asking_keeper(self) -> AsyncIterator[Ask]:
+        async with self._attended() as keeper:
+            yield keeper.ask
 
     def _attended(self) -> AttendedKeeper:
         from sealock.keeper.attend import AttendedKeeper

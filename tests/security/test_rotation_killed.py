@@ -68,7 +68,7 @@ def test_fifty_kills(tmp_path: Path) -> None:
         under_way = ours.journal.read().level
         if under_way is not None:
             cut_short += 1
-            done = ours.rotation.run("root")
+            done = ours.rotate("root")
             assert done.resumed
             assert done.level == under_way == level
         if ours.journal.generation() > generation:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import get_args
@@ -15,7 +17,7 @@ from sealock.cli.tools import Tools
 from sealock.core.decision import Denied
 from sealock.core.errors import ExitCode, UsageError
 from sealock.core.files import read_secret_file
-from sealock.core.keyring import KeyringStatus, Level, Rotated
+from sealock.core.keyring import KeyringStatus, Level, Progress, Rotated
 from sealock.core.secret import Secret
 
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="JSON, for programs.")
@@ -25,6 +27,8 @@ PASSPHRASE_FILE = click.option(
     help="Take the passphrase from this file, which nobody else may read, instead of asking for it.",
 )
 LONGEST_PASSPHRASE = 4096
+TELL_EVERY = 2.0
+"""Seconds between two lines of how far a rotation is."""
 
 
 @click.group()
@@ -58,12 +62,12 @@ def rotate(tools: Tools, level: Level | None) -> None:
     What is sealed stays readable all the time. If this is cut short, by whatever, run it again: it goes on
     where it was.
     """
-    keyring = tools.keyring()
+    keyring, told = tools.keyring(), _Teller()
     for wanted in (level,) if level else get_args(Level):
-        done = keyring.rotate(wanted)
+        done = keyring.rotate(wanted, told)
         _tell_rotated(done)
         if done.level != wanted:  # that was another one, cut short before
-            _tell_rotated(keyring.rotate(wanted))
+            _tell_rotated(keyring.rotate(wanted, told))
 
 
 @keys.command()
@@ -144,6 +148,20 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise UsageError(f"the backup {path} cannot be read", details=str(error)) from error
+
+
+class _Teller:
+    """Says on standard error how far a rotation is, for whoever waits: a line now and then."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._next = clock() + TELL_EVERY
+
+    def __call__(self, progress: Progress) -> None:
+        if self._clock() >= self._next:
+            self._next = self._clock() + TELL_EVERY
+            what = "wrapped anew" if progress.level == "root" else "sealed to new keys"
+            click.echo(f"{progress.done} of {progress.of} owners are {what}", err=True)
 
 
 def _tell_rotated(done: Rotated) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -23,6 +24,15 @@ class Rotated:
     owners: int
     values: int
     old_key: str = ""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a rotation is: `done` of `of` owners' key sets."""
+
+    level: Level
+    done: int
+    of: int
 
 
 @dataclass(frozen=True)
@@ -51,9 +61,10 @@ class Keyring(Protocol):
         """How they are. A back end that does not work is told, not raised."""
         ...
 
-    def rotate(self, level: Level) -> Rotated:
+    def rotate(self, level: Level, told: Callable[[Progress], None]) -> Rotated:
         """Rotate one level, or finish the rotation that was cut short, whichever that is. May be killed at
-        any point and run again. PermanentError names what could not be rotated; its old keys are kept."""
+        any point and run again. told: takes how far it is, now and then. PermanentError names what could not
+        be rotated; its old keys are kept."""
         ...
 
     def export(self, passphrase: Secret) -> bytes:

@@ -44,17 +44,6 @@ class SecretSealer(Protocol):
         ...
 
 
-class Opener(Protocol):
-    """Opens sealed keys."""
-
-    def open_key(self, project: Project) -> Secret:
-        """The private key as OpenSSH text. The caller forgets it as soon as it is handed on.
-
-        PermanentError if it cannot be opened: another key-encryption key, an altered or moved record.
-        """
-        ...
-
-
 class KeyRelease(Protocol):
     """Hands out keys for fetches, each for a reason that somebody else checked and wrote down."""
 

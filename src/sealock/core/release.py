@@ -1,8 +1,8 @@
 """A release: something sealed that the keeper opened, for a reason, for one asker's key.
 
 `Ledger` is where each is written down before it leaves. What is written are facts: a lease was issued or
-ended, a grant was revoked, a thing was released. Facts hold names, versions and reasons and never a
-value, so that an account may be shown all that concern it.
+ended, a grant was revoked, a thing was released, keys were destroyed, rotated, backed up or restored. Facts
+hold names, versions and reasons and never a value, so that an account may be shown all that concern it.
 """
 
 from __future__ import annotations
@@ -80,7 +80,63 @@ class Released:
     key: str
 
 
-Fact = LeaseIssued | LeaseEnded | GrantRevoked | Released
+@dataclass(frozen=True)
+class KeysDestroyed:
+    """An owner's keys are destroyed: nothing sealed to them opens again. project `` for an account's own,
+    with which those of all its projects go. by: who said so."""
+
+    account: str
+    project: str
+    by: str
+
+
+@dataclass(frozen=True)
+class RotationBegun:
+    """Keys get new ones. level: as `core.keyring.Level`. generation: counts up with each rotation."""
+
+    level: str
+    generation: int
+    by: str
+
+
+@dataclass(frozen=True)
+class RotationEnded:
+    """Nothing needs the old keys of that rotation any more; they are destroyed."""
+
+    level: str
+    generation: int
+    by: str
+
+
+@dataclass(frozen=True)
+class KeysBackedUp:
+    """A part of a backup left: the keys of so many owners, under a key that `by` gave. part: from 0."""
+
+    part: int
+    owners: int
+    by: str
+
+
+@dataclass(frozen=True)
+class KeysRestored:
+    """The keys of so many owners were brought back from a backup."""
+
+    part: int
+    owners: int
+    by: str
+
+
+@dataclass(frozen=True)
+class PassphraseChanged:
+    """The key-encryption keys are under another passphrase."""
+
+    by: str
+
+
+KeyFact = KeysDestroyed | RotationBegun | RotationEnded | KeysBackedUp | KeysRestored | PassphraseChanged
+"""What happened to keys themselves."""
+
+Fact = LeaseIssued | LeaseEnded | GrantRevoked | Released | KeyFact
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,5 @@
-"""Who may have a lease made, ended, a grant revoked, the ledger read: decisions on data, like the rules."""
+"""Who may have a lease made, ended, a grant revoked, the ledger read, something done to keys: decisions on
+data, like the rules."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ from dataclasses import dataclass
 from sealock.core.decision import Allowed, Decision, Denied
 from sealock.core.lease import LONGEST_LEASE, MOST_SECRETS, MOST_STEPS, Terms
 from sealock.core.sealed import Kind, Owner
+from sealock.keeper import key_messages as keys
 from sealock.keeper.history import Attempt
 from sealock.keeper.peers import Peer, PeerRole
 from sealock.keeper.rules import SCOPED
@@ -47,6 +49,37 @@ def may(peer: Peer, *roles: PeerRole) -> Decision:
     if peer.roles & set(roles):
         return Allowed()
     return Denied(f"that is for {' or '.join(roles)}, and {peer.name} is none")
+
+
+def may_care(peer: Peer, request: keys.KeyRequest) -> Decision:
+    """Whether this peer may have this done to keys. What is not in the table is for nobody."""
+    wanted = CARE.get(type(request))
+    if wanted is None:
+        return Denied("nobody may do that")
+    missing = sorted(wanted - peer.roles)
+    return Denied(f"{peer.name} is not {' and '.join(missing)}") if missing else Allowed()
+
+
+_OPERATOR = frozenset({PeerRole.OPERATOR})
+_CUSTODIAN = frozenset({PeerRole.OPERATOR, PeerRole.CUSTODIAN})
+
+CARE: Mapping[type[keys.KeyRequest], frozenset[PeerRole]] = {
+    keys.AskKeys: _OPERATOR,
+    keys.AskOwners: _OPERATOR,
+    keys.DestroyKeys: _OPERATOR,
+    keys.Adopt: _OPERATOR,
+    keys.BeginRotation: _OPERATOR,
+    keys.Rewrap: _OPERATOR,
+    keys.Renew: _OPERATOR,
+    keys.Reseal: _OPERATOR,
+    keys.DropOld: _OPERATOR,
+    keys.EndRotation: _OPERATOR,
+    keys.BackUp: _CUSTODIAN,
+    keys.Restore: _CUSTODIAN,
+    keys.ChangePassphrase: _CUSTODIAN,
+}
+"""Every role it takes to do something to keys. Whoever takes a backup, or brings one in, under a key of their
+own, can have everything that is sealed; so for them it is not enough to be an operator."""
 
 
 def _scheduled(proposal: Proposal) -> bool:

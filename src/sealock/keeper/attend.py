@@ -97,6 +97,11 @@ class AttendedKeeper:
         await self.there()
         return await self.client.public_key(owner)
 
+    async def ask(self, request: protocol.Request) -> protocol.Reply:
+        """As `KeeperClient.ask`."""
+        await self.there()
+        return await self.client.ask(request)
+
     async def open_for_owner(self, sealed: Sealed) -> Secret:
         """A log's or an artifact's key, for the person whose installation this is: who can read the key
         they are signed in with. Refused; KeeperAway."""

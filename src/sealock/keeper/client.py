@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,7 @@ from sealock.core.release import Entry
 from sealock.core.sealed import LONGEST_VALUE, DoesNotOpen, Owner, PublicKey, RetiredKey, Sealed
 from sealock.core.secret import Secret
 from sealock.keeper import protocol
+from sealock.keeper.key_messages import Cannot, told_error
 from sealock.keeper.opening import open_with
 from sealock.keeper.sealing import new_pair
 from sealock.keeper.server import credentials
@@ -124,7 +125,8 @@ class KeeperClient:
         return [Entry(r.sequence, r.at, r.fact, r.previous, r.digest) for r in listed.releases]
 
     async def ask(self, request: protocol.Request) -> protocol.Reply:
-        """The reply. Refused, RetiredKey; KeeperAway for every way not to get one.
+        """The reply. Refused, RetiredKey; KeeperAway for every way not to get one; to operators, who ask
+        about keys, whatever error the keeper met.
 
         A request is never sent twice by itself: the first may have been answered and written down.
         """
@@ -135,7 +137,7 @@ class KeeperClient:
             raise KeeperAway(f"no reply within {self._deadline:g} seconds") from error
         except (OSError, protocol.BadFrame) as error:
             raise KeeperAway(str(error)) from error
-        return _accepted(reply)
+        return accepted(reply)
 
     async def _exchange(self, content: bytes) -> bytes:
         reader, writer = await self._door.knock()
@@ -172,7 +174,7 @@ class _Held:
         return found
 
 
-def in_requests(sealed: Sequence[Sealed]) -> Iterator[list[Sealed]]:
+def in_requests(sealed: Iterable[Sealed]) -> Iterator[list[Sealed]]:
     """As many at a time as one request may hold."""
     some: list[Sealed] = []
     for each in sealed:
@@ -197,7 +199,8 @@ def take_out(reply: protocol.Reply, asked: Sequence[Sealed], nonce: bytes, priva
         raise KeeperAway("what it handed out is not what was asked for") from error
 
 
-def _accepted(reply: protocol.Reply) -> protocol.Reply:
+def accepted(reply: protocol.Reply) -> protocol.Reply:
+    """The reply, unless it says that there is none: what it raises, `KeeperClient.ask` does."""
     match reply:
         case protocol.No(reference=reference):
             raise Refused(reference)
@@ -205,6 +208,8 @@ def _accepted(reply: protocol.Reply) -> protocol.Reply:
             raise KeeperAway(f"it cannot do that now; its log says why, under reference {reference}")
         case protocol.Retired():
             raise RetiredKey
+        case Cannot():
+            raise told_error(reply)
     return reply
 
 

@@ -3,7 +3,7 @@
 An opening goes: decide by the rules; open; decide by the scope that was sealed with the value; seal it
 again to the asker's key and forget it; decide once more and write it into the ledger, in one go, so that
 two requests cannot both be the first; only then let it leave. Work on the back end goes on beside other
-requests; what depends on the ledger is done one at a time.
+requests; what depends on the ledger is done one at a time. What is done to keys is for `keeper.care`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from threading import Lock
+from typing import Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -20,23 +21,18 @@ from sealock import __version__
 from sealock.core.decision import Decision, Denied
 from sealock.core.errors import PermanentError, SealockError, TemporaryError
 from sealock.core.lease import Lease
-from sealock.core.release import (
-    Entry,
-    Fact,
-    GrantRevoked,
-    LeaseEnded,
-    Ledger,
-)
+from sealock.core.release import Entry, Fact, GrantRevoked, LeaseEnded, Ledger
 from sealock.core.scope import disclose
 from sealock.core.sealed import PublicKeys, RetiredKey, Sealed, Unsealer
 from sealock.core.secret import Secret
 from sealock.keeper import protocol
-from sealock.keeper.admission import Proposal, may, may_end, may_lease
+from sealock.keeper.admission import Proposal, may, may_care, may_end, may_lease
 from sealock.keeper.authorities import Authorities
 from sealock.keeper.conditions import Case
 from sealock.keeper.epoch import Epoch
 from sealock.keeper.facts import issued, key_of, listed, released
 from sealock.keeper.history import History
+from sealock.keeper.key_messages import KeyReply, KeyRequest, cannot
 from sealock.keeper.peers import Peer, PeerRole
 from sealock.keeper.rules import SCOPED, may_leave, may_open
 from sealock.keeper.sealing import seal_to
@@ -47,6 +43,17 @@ MOST_NAMED = 10
 
 Log = Callable[[str], None]
 """Takes one line. No value ever opened is in it."""
+
+
+class Care(Protocol):
+    """Does what operators ask about keys."""
+
+    def answer(
+        self, request: KeyRequest, by: str, write: Callable[[Sequence[Fact]], None]
+    ) -> KeyReply | protocol.Done:
+        """Do it. by: who asks. write: puts facts into the ledger; what it raises stops everything that would
+        follow from them. A SealockError is told to who asked: no value is in it."""
+        ...
 
 
 class _No(Exception):
@@ -66,6 +73,7 @@ class DeskParts:
     epoch: Epoch
     unsealer: Unsealer
     public_keys: PublicKeys
+    care: Care
     key: Ed25519PrivateKey
     workers: frozenset[str]
     authorities: Authorities
@@ -113,6 +121,8 @@ class Desk:
 
     def _do(self, peer: Peer, request: protocol.Request) -> protocol.Reply:
         reply: protocol.Reply
+        if isinstance(request, KeyRequest):
+            return self._care(peer, request)
         match request:
             case protocol.Open():
                 reply = self._open(peer, request)
@@ -125,12 +135,21 @@ class Desk:
             case protocol.EndAll():
                 reply = self._end_all(peer)
             case protocol.AskStatus():
-                reply = self._status()
+                reply = self._status(peer)
             case protocol.AskExposures():
                 reply = self._exposures(peer, request)
             case protocol.AskPublicKey():
                 reply = self._public_key(peer, request)
         return reply
+
+    def _care(self, peer: Peer, request: KeyRequest) -> protocol.Reply:
+        """What operators ask about keys; they are told what goes wrong."""
+        _must(may_care(peer, request))
+        try:
+            return self._parts.care.answer(request, peer.name, self._write_now)
+        except SealockError as error:
+            self._note("cannot", peer, request, _told(error))
+            return cannot(error)
 
     def _issue(self, peer: Peer, request: protocol.Issue) -> protocol.Issued:
         terms, parts = request.terms, self._parts
@@ -237,7 +256,7 @@ class Desk:
         self._parts.log(f"epoch {number} begun by {peer.name}")
         return protocol.Done()
 
-    def _status(self) -> protocol.Told:
+    def _status(self, peer: Peer) -> protocol.Told:
         parts = self._parts
         return protocol.Told(
             version=__version__,
@@ -246,6 +265,7 @@ class Desk:
             entries=parts.ledger.last.sequence if parts.ledger.last else 0,
             achieved=parts.achieved,
             directory=parts.directory,
+            peer=peer.name,
         )
 
     def _exposures(self, peer: Peer, request: protocol.AskExposures) -> protocol.Listed:
@@ -257,6 +277,10 @@ class Desk:
         """So that who seals need not be able to make key sets, which takes the key-encryption key."""
         _must(may(peer, PeerRole.RELAY, PeerRole.OPERATOR, PeerRole.SCHEDULER))
         return protocol.Public(key=self._parts.public_keys.public_key(request.owner))
+
+    def _write_now(self, facts: Sequence[Fact]) -> None:
+        with self._turn:
+            self._write(facts, self._parts.epoch.now())
 
     def _write(self, facts: Sequence[Fact], at: float) -> list[Entry]:
         """Into the ledger; nothing follows from what is not there. Call it in turn."""

@@ -47,7 +47,7 @@ class History:
             self._change(fact.build, fact.attempt, ended=True)
         elif isinstance(fact, GrantRevoked):
             self._revoked.add(fact.grant)
-        else:
+        elif isinstance(fact, Released):
             self._note_release(fact)
 
     def _note_release(self, fact: Released) -> None:

@@ -6,14 +6,10 @@ with the one it was made in. So after a crash each key tells by itself whether i
 
 from __future__ import annotations
 
-import fcntl
-import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from sealock.core.errors import PermanentError, UsageError
+from sealock.core.errors import PermanentError
 from sealock.core.files import make_private_directory, write_whole
 from sealock.core.keyring import Level
 from sealock.keeper.records import JournalRecord, parse, write
@@ -26,18 +22,6 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-
-    @contextmanager
-    def alone(self) -> Iterator[None]:
-        """One rotation at a time. UsageError if there is one running."""
-        make_private_directory(self._path.parent)
-        lock = self._path.with_name(f".{self._path.name}.lock")
-        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            _take(descriptor)
-            yield
-        finally:
-            os.close(descriptor)
 
     def read(self) -> JournalRecord:
         """What it says; nothing has ever been rotated if there is no file."""
@@ -73,10 +57,3 @@ class Journal:
             write_whole(self._path, write(record))
         except OSError as error:
             raise PermanentError(f"cannot write {self._path}", details=str(error)) from error
-
-
-def _take(descriptor: int) -> None:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise UsageError("keys are being rotated already", resolution="Wait until that is done.") from error

@@ -1,29 +1,18 @@
-"""Seals the keys of projects from before there were key sets to their projects' key sets."""
+"""Seals a project's key from before there were key sets to its project's key set."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from sealock.core.keys import Opener
-from sealock.core.project import Project, Projects, SealedKey, owner_of, ssh_key_name
-from sealock.core.sealed import PublicKeys
+from sealock.core.project import owner_of, ssh_key_name
+from sealock.core.sealed import PublicKeys, Sealed
+from sealock.keeper.kek import FileKek
+from sealock.keeper.key_messages import OldKey
+from sealock.keeper.old_keys import OldKeyOpener
 from sealock.keeper.sealing import seal
 
 
-def old_projects(projects: Projects) -> list[Project]:
-    """Those whose key is sealed the old way."""
-    return [project for project in projects.all() if isinstance(project.sealed_key, SealedKey)]
-
-
-def migrate(projects: Projects, opener: Opener, public_keys: PublicKeys) -> list[str]:
-    """Seal every such key anew; the names of the projects. Each is the same key with the same version, and
-    its record changes in one step: killed in between, the rest is done the next time. PermanentError for
-    one that does not open, UsageError if it was changed meanwhile; the others before it are done."""
-    done = []
-    for project in old_projects(projects):
-        name = ssh_key_name(project.id, project.name, project.sealed_key.version)
-        with opener.open_key(project) as private:
-            sealed = seal(name, private, public_keys.public_key(owner_of(project.id)))
-        projects.replace(replace(project, sealed_key=sealed))
-        done.append(project.name)
-    return done
+def adopt(old: OldKey, kek: FileKek, public_keys: PublicKeys) -> Sealed:
+    """The same key with the same version, sealed anew. kek: what it is sealed under. PermanentError if it
+    does not open, or is no id's or name's of a project."""
+    name = ssh_key_name(old.id, old.name, old.sealed.version)
+    with OldKeyOpener(kek).open_key(old, old.sealed) as private:
+        return seal(name, private, public_keys.public_key(owner_of(old.id)))

@@ -7,12 +7,14 @@ alters records nothing about how far they got.
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from sealock.core import base64_text
 from sealock.core.errors import PermanentError
-from sealock.core.project import Project, SealedKey
+from sealock.core.project import SealedKey
 from sealock.core.secret import Secret
 from sealock.keeper.halves import belongs_to
 from sealock.keeper.kek import FileKek
@@ -22,13 +24,26 @@ LONGEST_KEY = 4096
 """Bytes; an Ed25519 key as OpenSSH text is 387 long."""
 
 
+class Keyed(Protocol):
+    """What such a key is bound to: a project's id and name, and the public half it must belong to."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def public_key(self) -> str: ...
+
+
 class OldKeyOpener:
     """Opens keys sealed under a key-encryption key itself."""
 
     def __init__(self, kek: FileKek) -> None:
         self._kek = kek
 
-    def open_key(self, project: Project, sealed: SealedKey) -> Secret:
+    def open_key(self, project: Keyed, sealed: SealedKey) -> Secret:
         """The private key as OpenSSH text. PermanentError if this is not exactly what was sealed for this
         project under this key-encryption key."""
         self._check_named(project, sealed)
@@ -42,7 +57,7 @@ class OldKeyOpener:
             raise _altered(project)
         return private
 
-    def _check_named(self, project: Project, sealed: SealedKey) -> None:
+    def _check_named(self, project: Keyed, sealed: SealedKey) -> None:
         if sealed.algorithm != ALGORITHM:
             raise PermanentError(
                 f"the key of {project.name} is sealed in a way this version does not open",
@@ -87,7 +102,7 @@ def _decode(text: str, shortest: int, longest: int) -> bytes:
     return value
 
 
-def _altered(project: Project) -> PermanentError:
+def _altered(project: Keyed) -> PermanentError:
     return PermanentError(
         f"the sealed key of {project.name} does not open",
         details="The record was altered, or belongs to another project, name or version.",

@@ -17,7 +17,8 @@ class PeerRole(StrEnum):
     SCHEDULER = "scheduler"  # states the terms of leases
     WORKER = "worker"  # uses leases made out to it
     RELAY = "relay"  # carries what people ask, and what is released to them
-    OPERATOR = "operator"  # reads the status and the ledger, ends all leases; has no way to content
+    OPERATOR = "operator"  # looks, ends leases, rotates and destroys keys; has no way to content
+    CUSTODIAN = "custodian"  # an operator who also takes backups of keys, with which everything opens
 
 
 @dataclass(frozen=True)

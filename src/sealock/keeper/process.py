@@ -23,7 +23,7 @@ from sealock.core.release import Ledger
 from sealock.core.secret import Secret
 from sealock.keeper.authorities import read_authorities
 from sealock.keeper.confine import become, lock_memory, shut_in
-from sealock.keeper.desk import Desk, DeskParts, Log
+from sealock.keeper.desk import Care, Desk, DeskParts, Log
 from sealock.keeper.epoch import Epoch
 from sealock.keeper.identity import load_or_create
 from sealock.keeper.keysets import KeySets
@@ -48,15 +48,16 @@ class NetworkDoor:
 @dataclass(frozen=True)
 class KeeperOptions:
     """directory: the keeper's own, for its epoch, its signing key and `authorities.json`. peers: besides
-    those the authorities name. ledger, key_sets: opened once the process runs as who it will stay. owned:
-    directories that go over to `user` with it. sessions: public keys of who signs people in, besides
-    those of the file. network: whether the back end is reached over it."""
+    those the authorities name. ledger, key_sets: opened once the process runs as who it will stay. care:
+    what looks after those key sets. owned: directories that go over to `user` with it. sessions: public keys
+    of who signs people in, besides those of the file. network: whether the back end is reached over it."""
 
     directory: Path
     socket: Path
     peers: Peers
     ledger: Callable[[], AbstractContextManager[Ledger]]
     key_sets: Callable[[], KeySets]
+    care: Callable[[KeySets], Care]
     user: str = ""
     owned: Sequence[Path] = ()
     sessions: Callable[[], tuple[bytes, ...]] = tuple
@@ -98,6 +99,7 @@ class Keeper:
                     epoch=epoch,
                     unsealer=sets,
                     public_keys=sets,
+                    care=options.care(sets),
                     key=key,
                     workers=peers.workers(),
                     authorities=authorities,

@@ -3,7 +3,7 @@
 A frame is a length (4 bytes, big-endian) and as many bytes of JSON. The length is checked before anything
 is read, and a message has one spelling: what is not byte for byte what this module would write is refused,
 so there are no unknown fields, no field twice and nothing converted. A refusal has no reason in it: only a
-reference, under which the keeper's own log has it.
+reference, under which the keeper's own log has it. What operators ask about keys is in `key_messages`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pydantic import BaseModel, Field, ValidationError
 from sealock.core.lease import MOST_SECRETS, Terms
 from sealock.core.release import Released
 from sealock.core.sealed import Owner, PublicKey, Sealed, SealedName, canonical
+from sealock.keeper.key_messages import KeyReply, KeyRequest
 from sealock.keeper.statements import CONFIG, LONGEST_STATEMENT
 
 LONGEST_REQUEST = 2 * 1024 * 1024
@@ -103,7 +104,7 @@ class AskPublicKey(_Part):
     owner: Owner
 
 
-Request = Issue | Open | End | Revoke | EndAll | AskStatus | AskExposures | AskPublicKey
+Request = Issue | Open | End | Revoke | EndAll | AskStatus | AskExposures | AskPublicKey | KeyRequest
 
 
 class Issued(_Part):
@@ -136,7 +137,8 @@ class Done(_Part):
 
 class Told(_Part):
     """epoch: what sessions and grants must name now. achieved: how the process is shut in, line by line.
-    directory: where the keeper keeps what is its own, which tells one installation's from another's."""
+    directory: where the keeper keeps what is its own, which tells one installation's from another's. peer:
+    what the keeper calls whoever asked."""
 
     reply: Literal["told"] = "told"
     version: str
@@ -145,6 +147,7 @@ class Told(_Part):
     entries: int
     achieved: tuple[str, ...]
     directory: str = ""
+    peer: str = ""
 
 
 class ListedRelease(_Part):
@@ -191,7 +194,7 @@ class Retired(_Part):
     reply: Literal["retired"] = "retired"
 
 
-Reply = Issued | Handed | Done | Told | Listed | Public | No | Away | Retired
+Reply = Issued | Handed | Done | Told | Listed | Public | No | Away | Retired | KeyReply
 
 
 class _Request(_Part):

@@ -105,7 +105,7 @@ class BackupSet(Record):
 
 
 class BackupContent(Record):
-    """What a backup holds. destroyed: owners whose keys were destroyed, and stay so."""
+    """What a part of a backup holds. destroyed: owners whose keys were destroyed, and stay so."""
 
     format: Literal[1] = 1
     created_at: Time
@@ -113,14 +113,24 @@ class BackupContent(Record):
     destroyed: tuple[OwnerRecord, ...]
 
 
-class BackupFile(Record):
-    """A backup: Argon2id's salt and cost in the open, the content under what the passphrase comes to."""
-
-    format: Literal["sealock keys backup 1"] = "sealock keys backup 1"
+class _BackupCost(Record):
     salt: Annotated[Base64, Field(min_length=16, max_length=64)]
     iterations: Annotated[int, Field(ge=1, le=100)]
     memory: Annotated[int, Field(ge=8 * 8, le=4 * 1024 * 1024)]
     lanes: Annotated[int, Field(ge=1, le=8)]
+
+
+class BackupFile(_BackupCost):
+    """A backup: Argon2id's salt and cost in the open, each part under what the passphrase comes to."""
+
+    format: Literal["sealock keys backup 2"] = "sealock keys backup 2"
+    parts: Annotated[tuple[Base64, ...], Field(min_length=1)]
+
+
+class OldBackupFile(_BackupCost):
+    """A backup of the time when there was one part alone."""
+
+    format: Literal["sealock keys backup 1"] = "sealock keys backup 1"
     data: Base64
 
 

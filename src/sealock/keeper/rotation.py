@@ -1,79 +1,123 @@
-"""Rotation of keys, level by level. It may be killed at any point and run again; it may never lose a value.
+"""Rotation of keys in the keeper, slice by slice; `keeper.asked_rotation` asks for one after the other.
 
 `root`: the back end gets a new key, every key set is wrapped with it, the old key is destroyed.
 `sets`: every owner gets a new version of its key set, every value is sealed to it, the old version is
 destroyed.
 
 The order is the same at both levels. What is new is made and used first; what is old stays readable until
-nothing is left that needs it, which is looked at under the same lock that new writes take; only then is it
-destroyed. A value that does not open keeps its owner's old version alive: rotation says so and goes on
-with the others.
+nothing is left that needs it; only then is it destroyed. Values do not lie here: they are sent to be sealed
+anew, and whoever sends them says when none is left that needs the old version. Each slice names the rotation
+it is of, does nothing once that is over, and may be done twice.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import time
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
-from sealock.core.errors import PermanentError, SealockError, TemporaryError
-from sealock.core.keyring import Level, Rotated
-from sealock.core.sealed import Owner, PublicKey, RetiredKey, Sealed, SealedPlace
+from sealock.core.errors import PermanentError, TemporaryError, UsageError
+from sealock.core.keyring import Level
+from sealock.core.release import KeyFact, RotationBegun, RotationEnded
+from sealock.core.sealed import Owner, PublicKey, RetiredKey, Sealed
 from sealock.keeper.journal import Journal
 from sealock.keeper.keysets import KeySets
+from sealock.keeper.records import JournalRecord
 from sealock.keeper.sealing import seal
 
-TRIES = 10
-"""How often the values of one owner are gone through while others keep writing some."""
+SLICE = 5.0
+"""Seconds after which a slice does not begin with another key set: a request must end in time."""
+
+Write = Callable[[Sequence[KeyFact]], None]
 
 
 class Rotation:
-    """Rotates the keys of an installation."""
+    """Rotates the keys of an installation. What it does is written into the ledger first."""
 
     def __init__(
-        self,
-        sets: KeySets,
-        journal: Journal,
-        places: Sequence[SealedPlace],
-        before_root: Callable[[], None] = lambda: None,
+        self, sets: KeySets, journal: Journal, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """places: everywhere sealed values lie. before_root: called before the back end's old key is
-        destroyed; raises if something else still needs it."""
         self._sets = sets
         self._journal = journal
-        self._places = places
-        self._before_root = before_root
-        self._values = 0
+        self._clock = clock
 
-    def run(self, level: Level) -> Rotated:
-        """Rotate one level; or finish the rotation that is under way, whichever that is: then look at
-        what was done and ask again. PermanentError names the owners that could not be rotated."""
-        with self._journal.alone():
-            with self._sets.files.locked():
-                resumed = self._journal.read().level is not None
-                now = self._journal.begin(level, self._sets.backends.current.current())
-            self._values, old_key = 0, ""
-            if now.level == "root":
-                old_key = self._root(now.generation, now.before or "")
-            else:
-                self._all_sets(now.generation)
-            with self._sets.files.locked():
-                self._journal.end()
-            return Rotated(now.level or level, resumed, len(self._sets.files.owners()), self._values, old_key)
-
-    def _root(self, generation: int, before: str) -> str:
-        backend = self._sets.backends.current
-        self._before_root()
-        backend.begin_rotation(before)
-        for owner in self._sets.files.owners():
-            with self._sets.files.locked():
-                self._sets.rewrap(owner, backend.current(), generation)
-        # Under one lock, so that nothing is wrapped between the last look and the end of the old key.
+    def begin(self, level: Level, by: str, write: Write) -> tuple[JournalRecord, bool]:
+        """The rotation that is under way, and whether it was before: whichever that is, it is finished
+        first."""
         with self._sets.files.locked():
-            keep = backend.current()
-            for owner in self._sets.files.owners():
-                self._sets.rewrap(owner, keep, generation)
-            if backend.current() != keep:
-                raise TemporaryError("the back end's key was rotated by somebody else at the same time")
-            return self._end_root(keep)
+            now = self._journal.read()
+            if now.level is not None:
+                return now, True
+            key = self._sets.backends.current.current()
+            write([RotationBegun(level, now.generation + 1, by)])
+            return self._journal.begin(level, key), False
+
+    def rewrap(self, generation: int, after: Owner | None) -> tuple[Owner | None, int]:
+        """Wrap the key sets of the owners after `after` anew, as many as there is time for: the last of
+        them, None if there is none after it, and how many."""
+        backend, until = self._sets.backends.current, self._clock() + SLICE
+        last, done = after, 0
+        with self._under_way(generation, "root") as now:
+            backend.begin_rotation(now.before or "")
+        for owner in later(self._sets.files.owners(), after):
+            if done and self._clock() >= until:
+                return last, done
+            with self._under_way(generation, "root"):
+                self._sets.rewrap(owner, backend.current(), generation)
+            last, done = owner, done + 1
+        return None, done
+
+    def renew(self, generation: int, owner: Owner) -> PublicKey | None:
+        """What the owner's values are to be sealed to. None if its keys were destroyed."""
+        self._see(generation, "sets")
+        return self._sets.renew(owner, generation)
+
+    def reseal(self, generation: int, values: Sequence[Sealed]) -> tuple[Sealed, ...]:
+        """Values sealed to the newest version of their owner's key set. Nothing opened outlives this call."""
+        self._see(generation, "sets")
+        return tuple(self._resealed(old) for old in values)
+
+    def drop_old(self, generation: int, owner: Owner, version: int) -> None:
+        """Destroy the owner's versions below `version`, which is the newest."""
+        self._see(generation, "sets")
+        record = self._sets.files.load(owner)
+        if record is None:
+            return  # destroyed meanwhile
+        newest = record.versions[-1]
+        if (newest.version, newest.generation >= generation) != (version, True):
+            raise UsageError(f"version {version} is not what this rotation made for {owner}")
+        self._sets.drop_below(owner, version)
+
+    def end(self, generation: int, by: str, write: Write) -> tuple[int, str]:
+        """Destroy what the rotation has replaced: how many owners there are, and what became of the back
+        end's old key. PermanentError, and nothing destroyed, while something needs it."""
+        # Under one lock, so that nothing is wrapped between the last look and the end of the old key.
+        with self._under_way(generation) as now:
+            level, keep = now.level or "root", self._sets.backends.current.current()
+            owners = self._sets.files.owners()
+            if level == "root":
+                self._all_wrapped(owners, keep, generation)
+            else:
+                self._all_renewed(owners, generation)
+            write([RotationEnded(level, generation, by)])
+            told = self._end_root(keep) if level == "root" else ""
+            self._journal.end()
+            return len(owners), told
+
+    def _all_wrapped(self, owners: Sequence[Owner], keep: str, generation: int) -> None:
+        for owner in owners:
+            self._sets.rewrap(owner, keep, generation)
+        if self._sets.backends.current.current() != keep:
+            raise TemporaryError("the back end's key was rotated by somebody else at the same time")
+
+    def _all_renewed(self, owners: Sequence[Owner], generation: int) -> None:
+        for owner in owners:
+            record = self._sets.files.load(owner)
+            if record and (len(record.versions) > 1 or record.versions[0].generation < generation):
+                raise PermanentError(
+                    f"the keys of {owner} are not rotated yet", resolution="Run `sealock keys rotate` again."
+                )
 
     def _end_root(self, keep: str) -> str:
         backends = self._sets.backends
@@ -82,48 +126,36 @@ class Rotation:
             told.append(f"Nothing needs the key of {leaving.name} any more: unset it and destroy it.")
         return " ".join(told)
 
-    def _all_sets(self, generation: int) -> None:
-        failed = {}
-        for owner in self._sets.files.owners():
-            try:
-                self._one_set(owner, generation)
-            except TemporaryError:
-                raise
-            except SealockError as error:
-                failed[owner] = error
-        if failed:
-            raise _unfinished(failed)
-
-    def _one_set(self, owner: Owner, generation: int) -> None:
-        to = self._sets.renew(owner, generation)
-        if to is None:
-            return  # destroyed meanwhile
-        for _ in range(TRIES):
-            for place in self._places:
-                self._reseal_all(place, to)
-            if all(place.retire(owner, to.version) for place in self._places):
-                self._sets.drop_below(owner, to.version)
-                return
-        raise TemporaryError(f"values of {owner} are written faster than they are sealed anew")
-
-    def _reseal_all(self, place: SealedPlace, to: PublicKey) -> None:
-        for old in place.sealed_of(to.owner):
-            if old.key_version < to.version and place.reseal(old, self._resealed(old, to)):
-                self._values += 1
-
-    def _resealed(self, old: Sealed, to: PublicKey) -> Sealed:
+    def _resealed(self, old: Sealed) -> Sealed:
         try:
             with self._sets.open(old) as value:
-                new = seal(old.name, value, to)
-        except RetiredKey as error:  # rotations run alone, so this one will not come back
+                new = seal(old.name, value, self._sets.public_key(old.name.owner))
+        except RetiredKey as error:  # this one will not come back
             raise PermanentError(f"{old.name} is sealed to a key that is gone") from error
         return Sealed(new.name, new.key_version, new.suite, new.data, old.created_at)
 
+    def _see(self, generation: int, level: Level | None) -> JournalRecord:
+        now = self._journal.read()
+        if now.level is None or now.generation != generation or level not in (None, now.level):
+            raise UsageError(
+                "that rotation is over, or was never begun",
+                resolution="`sealock keys rotate` begins one, or goes on with the one there is.",
+            )
+        return now
 
-def _unfinished(failed: dict[Owner, SealockError]) -> PermanentError:
-    told = [f"{owner}: {error.brief}" for owner, error in failed.items()]
-    return PermanentError(
-        f"the keys of {len(failed)} owners could not be rotated; their old ones are kept",
-        details="\n".join(told[:20]),
-        resolution="Set or destroy what does not open, and run `sealock keys rotate` again: it goes on.",
-    )
+    @contextmanager
+    def _under_way(self, generation: int, level: Level | None = None) -> Iterator[JournalRecord]:
+        """With the lock that everything is wrapped under. UsageError if another rotation is under way."""
+        with self._sets.files.locked():
+            yield self._see(generation, level)
+
+
+def later(owners: Sequence[Owner], after: Owner | None) -> Sequence[Owner]:
+    """Those of `owners` that come after that one, in order."""
+    ordered = sorted(owners, key=place)
+    return ordered if after is None else ordered[bisect_right(ordered, place(after), key=place) :]
+
+
+def place(owner: Owner) -> tuple[str, str]:
+    """Where an owner stands among others."""
+    return owner.account, owner.project or ""

@@ -13,7 +13,21 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from sealock.core.release import Basis, Entry, Fact, GrantRevoked, LeaseEnded, LeaseIssued, Released
+from sealock.core.release import (
+    Basis,
+    Entry,
+    Fact,
+    GrantRevoked,
+    KeysBackedUp,
+    KeysDestroyed,
+    KeysRestored,
+    LeaseEnded,
+    LeaseIssued,
+    PassphraseChanged,
+    Released,
+    RotationBegun,
+    RotationEnded,
+)
 
 DOMAIN = b"sealock release ledger v1\n"
 NOTHING = "0" * 64
@@ -84,10 +98,39 @@ class _Released(_Part):
     key: _Hex
 
 
+class _Destroyed(_Part):
+    event: Literal["keys-destroyed"]
+    account: _Text
+    project: _Text
+    by: _Text
+
+
+class _Rotation(_Part):
+    event: Literal["rotation-begun", "rotation-ended"]
+    level: Literal["root", "sets"]
+    generation: _Count
+    by: _Text
+
+
+class _BackupPart(_Part):
+    event: Literal["keys-backed-up", "keys-restored"]
+    part: _Count
+    owners: _Count
+    by: _Text
+
+
+class _Passphrase(_Part):
+    event: Literal["passphrase-changed"]
+    by: _Text
+
+
+_AnyFact = _Issued | _Ended | _Revoked | _Released | _Destroyed | _Rotation | _BackupPart | _Passphrase
+
+
 class _Line(_Part):
     sequence: Annotated[int, Field(ge=1, lt=2**53)]
     at: _Time
-    fact: Annotated[_Issued | _Ended | _Revoked | _Released, Field(discriminator="event")]
+    fact: Annotated[_AnyFact, Field(discriminator="event")]
     previous: _Hex
     digest: _Hex
 
@@ -97,6 +140,12 @@ _EVENTS: dict[type[Fact], str] = {
     LeaseEnded: "lease-ended",
     GrantRevoked: "grant-revoked",
     Released: "released",
+    KeysDestroyed: "keys-destroyed",
+    RotationBegun: "rotation-begun",
+    RotationEnded: "rotation-ended",
+    KeysBackedUp: "keys-backed-up",
+    KeysRestored: "keys-restored",
+    PassphraseChanged: "passphrase-changed",
 }
 _FACTS: dict[str, type[Fact]] = {event: fact for fact, event in _EVENTS.items()}
 

@@ -16,11 +16,11 @@ from sealock.core.project import Project, owner_of
 from sealock.core.sealed import Sealed
 from sealock.core.source import GitAddress
 from sealock.keeper.kek import FileKek
-from sealock.keeper.open import KeyOpener
 from sealock.keeper.seal import KeySealer
 from sealock.store.projects import ProjectFiles
 from tests.support.keys import Installation as Keys
 from tests.support.keys import files
+from tests.support.openers import KeyOpener
 
 ADDRESS = GitAddress("git", "git.example.org", 2222, "/team/parser.git")
 HOST_KEYS = ("ssh-ed25519 AAAA",)

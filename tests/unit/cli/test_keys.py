@@ -10,15 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from sealock.cli import keys
 from sealock.core.secret import Secret
-from sealock.keeper import backup, keyring
+from sealock.keeper import asked_backup, asked_keyring
+from sealock.keeper.asked_keyring import AskedKeyring
 from sealock.keeper.backends.passphrase import PassphraseBackend
 from sealock.keeper.backends.port import Backend
-from sealock.keeper.kek import FileKek
-from sealock.keeper.keyring import InstallationKeys
-from sealock.keeper.open import KeyOpener
 from sealock.keeper.stretch import Cost
-from sealock.store.projects import ProjectFiles
 from tests.support.keys import PARSER, PRINTER, Installation
 
 Sealock = Callable[..., tuple[int, str, str]]
@@ -36,16 +34,14 @@ class KeysTools:
     def ours(self) -> Installation:
         return Installation(self.directory, self.backend)
 
-    def keyring(self) -> InstallationKeys:
-        ours, projects = self.ours, ProjectFiles(self.directory / "projects")
-        opener = KeyOpener(ours.sets, lambda: FileKek(self.directory / "none"))
-        return InstallationKeys(ours.sets, ours.journal, [ours.store, projects], projects, opener)
+    def keyring(self) -> AskedKeyring:
+        return self.ours.keyring
 
 
 @pytest.fixture
 def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> KeysTools:
     """Backups as always, but for the price of a guess."""
-    monkeypatch.setattr(keyring, "export", partial(backup.export, cost=Cost(1, 64, 1)))
+    monkeypatch.setattr(asked_keyring, "export", partial(asked_backup.export, cost=Cost(1, 64, 1)))
     return KeysTools(tmp_path / "data")
 
 
@@ -94,6 +90,21 @@ def test_rotate_both_levels(sealock: Sealock, tools: KeysTools) -> None:
     assert tools.ours.sets.public_key(PARSER).version == 2
     assert tools.ours.get(name) == b"value"
     assert "never" not in sealock("keys", "status")[1]
+
+
+def test_rotate_tells_how_far_it_is(
+    sealock: Sealock, tools: KeysTools, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keys, "TELL_EVERY", 0.0)
+    for owner in (PARSER, PRINTER):
+        tools.ours.put(owner, "TOKEN", b"value")
+    _, out, err = sealock("keys", "rotate")
+    assert err.splitlines() == [
+        "2 of 2 owners are wrapped anew",
+        "1 of 2 owners are sealed to new keys",
+        "2 of 2 owners are sealed to new keys",
+    ]
+    assert len(out.splitlines()) == 2
 
 
 @pytest.mark.parametrize(("level", "versions"), [("root", 1), ("sets", 2)])

@@ -14,12 +14,12 @@ from sealock.core.project import Project
 from sealock.core.sealed import KeyDestroyer, Sealed, SealedPlace
 from sealock.core.source import GitAddress
 from sealock.keeper.kek import FileKek
-from sealock.keeper.open import KeyOpener
 from sealock.keeper.seal import KeySealer
 from sealock.providers.git.address import parse
 from sealock.providers.git.known_hosts import pins
 from sealock.store.projects import ProjectFiles
 from tests.support.keys import Installation
+from tests.support.openers import KeyOpener
 
 Sealock = Callable[..., tuple[int, str, str]]
 HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIITc4QHi8JWxKO2tYrzRmfUJVJucup6Jb7U+vZPaVG+Y"
@@ -40,7 +40,7 @@ class ProjectTools:
         return KeySealer(self.keys.sets)
 
     def key_destroyer(self) -> KeyDestroyer:
-        return self.keys.sets
+        return self.keys.keyring
 
     def sealed_places(self) -> list[SealedPlace]:
         return [self.projects(), self.keys.store]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 from base64 import b64decode, b64encode
@@ -10,11 +11,16 @@ from pathlib import Path
 import pytest
 
 from sealock.core.errors import PermanentError, SealockError, UsageError
-from sealock.core.sealed import Owner
+from sealock.core.release import KeysBackedUp, KeysDestroyed, KeysRestored
+from sealock.core.sealed import Owner, canonical
 from sealock.core.secret import Secret
+from sealock.keeper import backup as parts
+from sealock.keeper import key_messages as keys
+from sealock.keeper.asked_backup import export, restore
+from sealock.keeper.backends import aead
 from sealock.keeper.backends.passphrase import PassphraseBackend
-from sealock.keeper.backup import export, restore
-from sealock.keeper.stretch import Cost
+from sealock.keeper.records import BackupContent, OldBackupFile, write
+from sealock.keeper.stretch import Cost, stretch
 from tests.support.keys import PARSER, PRINTER, Installation, files
 
 PASSPHRASE = b"a passphrase for backups"
@@ -30,11 +36,11 @@ def ours(tmp_path: Path) -> Installation:
 
 
 def exported(ours: Installation) -> bytes:
-    return export(ours.sets, Secret(PASSPHRASE), CHEAP)
+    return asyncio.run(export(ours.ask, Secret(PASSPHRASE), CHEAP))
 
 
-def restored(ours: Installation, backup: bytes, passphrase: bytes = PASSPHRASE) -> list[Owner]:
-    return restore(ours.sets, backup, Secret(passphrase))
+def restored(ours: Installation, backup: bytes, passphrase: bytes = PASSPHRASE) -> int:
+    return asyncio.run(restore(ours.ask, backup, Secret(passphrase)))
 
 
 def test_everything_lost_but_the_store_and_the_backup(ours: Installation) -> None:
@@ -42,9 +48,9 @@ def test_everything_lost_but_the_store_and_the_backup(ours: Installation) -> Non
     shutil.rmtree(ours.directory / "keys")
     with pytest.raises(SealockError):
         ours.everything() or ours.get(next(iter(values)))
-    assert restored(ours, backup) == [PARSER, PRINTER]
+    assert restored(ours, backup) == 2
     assert ours.everything() == values
-    assert restored(ours, backup) == []
+    assert restored(ours, backup) == 0
 
 
 def test_under_another_back_end(ours: Installation) -> None:
@@ -67,8 +73,8 @@ def test_confidential(ours: Installation) -> None:
         with ours.sets.seed(record, record.versions[0]) as seed:
             for form in (seed.reveal(), b64encode(seed.reveal())):
                 assert form not in backup
-                assert form not in b64decode(outer["data"])
-        assert str(owner.project).encode() not in b64decode(outer["data"])
+                assert form not in b64decode(outer["parts"][0])
+        assert str(owner.project).encode() not in b64decode(outer["parts"][0])
     assert exported(ours) != backup
 
 
@@ -79,16 +85,16 @@ def test_another_passphrase_opens_nothing(ours: Installation) -> None:
 
 def test_a_short_passphrase_is_refused(ours: Installation) -> None:
     with pytest.raises(UsageError, match="shorter than"):
-        export(ours.sets, Secret(b"hunter2"), CHEAP)
+        asyncio.run(export(ours.ask, Secret(b"hunter2"), CHEAP))
 
 
 def test_integrity(ours: Installation) -> None:
     backup, kept = exported(ours), dict(files(ours.directory))
     outer = json.loads(backup)
-    data = b64decode(outer["data"])
-    altered = [outer | {"data": b64encode(data[:at] + b"\0" + data[at:]).decode()} for at in (0, 40)]
-    altered += [outer | {"data": b64encode(data[:-1]).decode()}, outer | {"iterations": 2}]
-    altered += [outer | {"salt": b64encode(bytes(16)).decode()}, outer | {"data": ""}]
+    data = b64decode(outer["parts"][0])
+    altered = [outer | {"parts": [b64encode(data[:at] + b"\0" + data[at:]).decode()]} for at in (0, 40)]
+    altered += [outer | {"parts": [b64encode(data[:-1]).decode()]}, outer | {"iterations": 2}]
+    altered += [outer | {"salt": b64encode(bytes(16)).decode()}, outer | {"parts": [""]}]
     for record in altered:
         with pytest.raises(UsageError, match="the backup does not open"):
             restored(ours, json.dumps(record).encode())
@@ -101,7 +107,7 @@ def test_integrity(ours: Installation) -> None:
 def test_what_was_destroyed_here_stays_destroyed(ours: Installation) -> None:
     values, backup = ours.everything(), exported(ours)
     ours.sets.destroy(PARSER)
-    assert restored(ours, backup) == []
+    assert restored(ours, backup) == 0
     assert ours.files.owners() == [PRINTER]
     name = next(name for name in values if name.owner == PARSER)
     with pytest.raises(PermanentError, match="were destroyed"):
@@ -121,18 +127,18 @@ def test_what_was_destroyed_before_the_backup_comes_back_destroyed(ours: Install
 def test_a_store_from_before_a_rotation_opens_with_the_backup_of_that_day(ours: Installation) -> None:
     values, backup = ours.everything(), exported(ours)
     store = shutil.copytree(ours.directory / "sealed", ours.directory.parent / "store")
-    ours.rotation.run("sets")
+    ours.rotate("sets")
     shutil.rmtree(ours.directory / "sealed")
     store.rename(ours.directory / "sealed")
-    assert restored(ours, backup) == [PARSER, PRINTER]
+    assert restored(ours, backup) == 2
     assert ours.everything() == values
-    ours.rotation.run("sets")
+    ours.rotate("sets")
     assert ours.everything() == values
 
 
 def test_after_a_rotation_an_old_backup_opens_nothing_new(ours: Installation, tmp_path: Path) -> None:
     backup = exported(ours)
-    ours.rotation.run("sets")
+    ours.rotate("sets")
     thief = Installation(tmp_path / "thief")
     restored(thief, backup)
     shutil.copytree(ours.directory / "sealed", thief.directory / "sealed")
@@ -148,3 +154,88 @@ def test_a_backup_of_another_installation_changes_nothing(ours: Installation, tm
     with pytest.raises(PermanentError, match="is there with other keys"):
         restored(ours, exported(other))
     assert dict(files(ours.directory)) == kept
+
+
+@pytest.fixture
+def two_parts(ours: Installation, monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
+    """A backup of two parts, with an owner in each."""
+    monkeypatch.setattr(parts, "OWNERS_A_PART", 1)
+    made: dict[str, object] = json.loads(exported(ours))
+    return made
+
+
+def test_part_by_part(ours: Installation, two_parts: dict[str, object]) -> None:
+    values = ours.everything()
+    assert isinstance(two_parts["parts"], list)
+    assert len(two_parts["parts"]) == 2
+    assert ours.facts == [KeysBackedUp(0, 1, "tests"), KeysBackedUp(1, 1, "tests")]
+    shutil.rmtree(ours.directory / "keys")
+    ours.facts.clear()
+    assert restored(ours, json.dumps(two_parts).encode()) == 2
+    assert ours.everything() == values
+    assert ours.facts == [KeysRestored(0, 1, "tests"), KeysRestored(1, 1, "tests")]
+
+
+def test_no_part_can_be_left_out_moved_or_repeated(ours: Installation, two_parts: dict[str, object]) -> None:
+    """Somebody who cannot open a backup could otherwise bring back less than all of it, unnoticed."""
+    assert isinstance(two_parts["parts"], list)
+    first, second = two_parts["parts"]
+    shutil.rmtree(ours.directory / "keys")
+    kept = dict(files(ours.directory))
+    for changed in ([first], [second], [second, first], [first, first], [first, second, second]):
+        with pytest.raises(UsageError, match="the backup does not open"):
+            restored(ours, json.dumps(two_parts | {"parts": changed}).encode())
+        assert _keys(dict(files(ours.directory))) == _keys(kept)
+
+
+def test_a_contradiction_in_a_later_part_changes_nothing_before_it(
+    ours: Installation, two_parts: dict[str, object]
+) -> None:
+    ours.files._path(PARSER, ".json").unlink()
+    record, elsewhere = ours.files.load(PRINTER), Installation(ours.directory.parent / "elsewhere")
+    elsewhere.put(PRINTER, "TOKEN", b"theirs")
+    other = elsewhere.files.load(PRINTER)
+    assert record is not None
+    assert other is not None
+    ours.files.save(record.model_copy(update={"versions": other.versions}))
+    with pytest.raises(PermanentError, match="is there with other keys"):
+        restored(ours, json.dumps(two_parts).encode())
+    assert ours.files.owners() == [PRINTER]
+
+
+def test_a_backup_of_the_time_when_there_was_one_part(ours: Installation) -> None:
+    values = ours.everything()
+    cost = keys.BackupCost(salt=b"s" * 16, iterations=1, memory=64, lanes=1)
+    sets = tuple(parts._exported(ours.sets, owner) for owner in ours.files.owners())
+    content = BackupContent(created_at=1.0, sets=sets, destroyed=())
+    header = canonical("sealock keys backup 1", cost.salt.hex(), "1", "64", "1")
+    with stretch(Secret(PASSPHRASE), cost.salt, CHEAP) as key:
+        data = aead.encrypt(key, Secret(write(content)), header)
+    old = write(OldBackupFile(salt=cost.salt, iterations=1, memory=64, lanes=1, data=data))
+    shutil.rmtree(ours.directory / "keys")
+    assert restored(ours, old) == 2
+    assert ours.everything() == values
+
+
+def test_what_a_backup_destroys_stands_in_the_ledger(ours: Installation) -> None:
+    ours.sets.destroy(PARSER)
+    backup = exported(ours)
+    shutil.rmtree(ours.directory / "keys")
+    ours.facts.clear()
+    restored(ours, backup)
+    assert ours.facts == [KeysDestroyed("team", "parser", "tests"), KeysRestored(0, 1, "tests")]
+
+
+def test_a_backups_key_is_not_shown_with_the_request() -> None:
+    key = b"a key of thirty-two bytes, right"
+    cost = keys.BackupCost(salt=b"s" * 16, iterations=1, memory=64, lanes=1)
+    for request in (
+        keys.BackUp(cost=cost, key=key, number=0),
+        keys.Restore(format=2, cost=cost, key=key, number=0, last=True, data=b"", trial=True),
+        keys.ChangePassphrase(new=key),
+    ):
+        assert "thirty-two" not in repr(request) + str(request)
+
+
+def _keys(found: dict[Path, bytes]) -> dict[Path, bytes]:
+    return {path: content for path, content in found.items() if path.suffix in {".json", ".destroyed"}}

@@ -18,9 +18,9 @@ from sealock.core.errors import PermanentError
 from sealock.core.project import Project, SealedKey
 from sealock.core.secret import Secret
 from sealock.keeper.kek import FileKek
-from sealock.keeper.open import KeyOpener
 from tests.support.keys import Installation
 from tests.support.old_keys import new_old_key
+from tests.support.openers import KeyOpener
 
 MakeProject = Callable[..., Project]
 FIELDS = ("ciphertext", "nonce", "wrapped_key", "wrapped_key_nonce")

@@ -12,10 +12,10 @@ from sealock.core.project import Project, ssh_key_name
 from sealock.core.sealed import Sealed
 from sealock.core.secret import Secret
 from sealock.keeper.kek import FileKek
-from sealock.keeper.open import KeyOpener
 from sealock.keeper.seal import KeySealer
 from sealock.keeper.sealing import seal
 from tests.support.keys import Installation
+from tests.support.openers import KeyOpener
 
 MakeProject = Callable[..., Project]
 ALTERED = "does not open"

@@ -9,12 +9,32 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sealock.core.sealed import Sealed
+from sealock.core.project import SealedKey
+from sealock.core.sealed import Owner, PublicKey, Sealed
+from sealock.keeper import key_messages as keys
 from sealock.keeper import protocol
 from sealock.keeper.protocol import BadFrame, decode_reply, decode_request, encode_reply, encode_request
 from tests.support.keeper import TOKEN, terms
 
 SEALED = Sealed(TOKEN, 1, "suite", b"\x00\xff" * 40, 1.5)
+OWNER = TOKEN.owner
+OLD = SealedKey(1, "algorithm", "kek", "n", "w", "n", "c")
+COST = keys.BackupCost(salt=bytes(16), iterations=3, memory=64, lanes=4)
+ABOUT_KEYS: list[keys.KeyRequest] = [
+    keys.AskKeys(),
+    keys.AskOwners(after=OWNER),
+    keys.DestroyKeys(owner=Owner("team")),
+    keys.Adopt(key=keys.OldKey(id="0" * 32, name="parser", public_key="ssh-ed25519 AAAA", sealed=OLD)),
+    keys.BeginRotation(level="root"),
+    keys.Rewrap(generation=1),
+    keys.Renew(generation=1, owner=OWNER),
+    keys.Reseal(generation=1, sealed=(SEALED,)),
+    keys.DropOld(generation=1, owner=OWNER, version=2),
+    keys.EndRotation(generation=1),
+    keys.BackUp(cost=COST, key=bytes(32), number=0),
+    keys.Restore(format=2, cost=COST, key=bytes(32), number=0, last=True, data=b"\xff", trial=True),
+    keys.ChangePassphrase(new=b"\xff\x00"),
+]
 REQUESTS: list[protocol.Request] = [
     protocol.Issue(terms=terms(), key=bytes(32)),
     protocol.Open(sealed=(SEALED,), step="unit", lease="a.b", nonce=bytes(range(16))),
@@ -24,6 +44,7 @@ REQUESTS: list[protocol.Request] = [
     protocol.EndAll(),
     protocol.AskStatus(),
     protocol.AskExposures(build="b"),
+    *ABOUT_KEYS,
 ]
 LONG = protocol.Handed(
     values=(protocol.HandedValue(sealed=bytes(protocol.LONGEST_REPLY), entry=1, digest=""),)
@@ -46,6 +67,27 @@ def test_a_request_is_read_as_it_was_written(request_: protocol.Request) -> None
         protocol.Away(reference="r"),
         protocol.Retired(),
         protocol.Told(version="1", epoch=1, now=1.0, entries=0, achieved=("a",)),
+        keys.Keys(
+            backend="file",
+            key="file:0",
+            why="",
+            notes=("a",),
+            owners=1,
+            destroyed=0,
+            unfinished="root",
+            root_rotated_at=1.5,
+            sets_rotated_at=None,
+        ),
+        keys.Owners(owners=(OWNER, Owner("team")), more=True),
+        keys.Resealed(sealed=(SEALED,)),
+        keys.RotationUnderWay(level="sets", generation=2, resumed=True, owners=3),
+        keys.Rewrapped(after=OWNER, done=1),
+        keys.Renewed(key=PublicKey(OWNER, 2, bytes(32))),
+        keys.Renewed(key=None),
+        keys.RotationDone(owners=3, old_key="gone"),
+        keys.BackedUp(data=b"\x00\xff", after=None),
+        keys.Restored(owners=1),
+        keys.Cannot(kind="usage", brief="b", details="d", resolution="r"),
     ],
 )
 def test_a_reply_is_read_as_it_was_written(reply: protocol.Reply) -> None:

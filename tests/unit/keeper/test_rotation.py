@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,14 +11,17 @@ from pathlib import Path
 import pytest
 
 from sealock.core.errors import PermanentError, UsageError
+from sealock.core.release import RotationBegun, RotationEnded
 from sealock.core.sealed import Kind, Owner, RetiredKey, Sealed, SealedName
 from sealock.core.secret import Secret
+from sealock.keeper import key_messages as keys
+from sealock.keeper import rotation
+from sealock.keeper.asked_rotation import alone
 from sealock.keeper.backends.file import FileBackend
 from sealock.keeper.backends.passphrase import PassphraseBackend
-from sealock.keeper.rotation import Rotation
 from sealock.keeper.sealing import seal
 from sealock.keeper.stretch import Cost
-from tests.support.keys import PARSER, PRINTER, Installation
+from tests.support.keys import PARSER, PRINTER, Installation, files
 
 
 class Killed(BaseException):
@@ -50,7 +54,7 @@ def versions(ours: Installation) -> dict[Owner, list[int]]:
 def test_key_sets(ours: Installation) -> None:
     values, old = ours.everything(), ours.store.get(PARSER, Kind.VARIABLE, "TOKEN")
     assert old is not None
-    done = ours.rotation.run("sets")
+    done = ours.rotate("sets")
     assert (done.owners, done.values, done.resumed) == (3, 12, False)
     assert ours.everything() == values
     assert set(map(tuple, versions(ours).values())) == {(2,)}
@@ -62,7 +66,7 @@ def test_key_sets(ours: Installation) -> None:
 
 def test_the_back_ends_key(ours: Installation) -> None:
     values, key = ours.everything(), ours.backend.current()
-    done = ours.rotation.run("root")
+    done = ours.rotate("root")
     assert done.old_key
     assert ours.everything() == values
     assert wrapped_by(ours) == {ours.backend.current()} != {key}
@@ -72,8 +76,8 @@ def test_the_back_ends_key(ours: Installation) -> None:
 def test_both_again_and_again(ours: Installation) -> None:
     values = ours.everything()
     for round_ in range(1, 4):
-        ours.rotation.run("root")
-        ours.rotation.run("sets")
+        ours.rotate("root")
+        ours.rotate("sets")
         assert ours.everything() == values
         assert set(map(tuple, versions(ours).values())) == {(round_ + 1,)}
     assert ours.journal.generation() == 6
@@ -83,7 +87,7 @@ def test_both_again_and_again(ours: Installation) -> None:
 def test_pins_and_times_survive(ours: Installation) -> None:
     first = ours.store.versions(PARSER)[0]
     ours.store.pin(first.name, True)
-    ours.rotation.run("sets")
+    ours.rotate("sets")
     assert ours.store.versions(PARSER)[0] == replace(first, pinned=True)
 
 
@@ -94,7 +98,7 @@ def test_moving_to_another_back_end(ours: Installation) -> None:
     )
     moved = Installation(ours.directory, passphrase, file)
     assert moved.everything() == values
-    done = moved.rotation.run("root")
+    done = moved.rotate("root")
     assert "Nothing needs the key of file any more" in done.old_key
     assert wrapped_by(moved) == {passphrase.current()}
     (ours.directory / "keys" / "key-encryption-key").unlink()
@@ -104,7 +108,7 @@ def test_moving_to_another_back_end(ours: Installation) -> None:
 def test_a_value_that_arrives_late_is_refused_and_sealed_again(ours: Installation) -> None:
     """Sealed to the key of before the rotation, put after it: without the refusal it would be lost."""
     key = ours.sets.public_key(PARSER)
-    ours.rotation.run("sets")
+    ours.rotate("sets")
     name = replace(ours.store.versions(PARSER)[0].name, name="LATE", version=1)
     with pytest.raises(RetiredKey):
         ours.store.put(seal(name, Secret(b"late"), key))
@@ -120,45 +124,124 @@ def test_a_value_that_does_not_open_keeps_its_owners_keys_alive(ours: Installati
     data = b64encode(sealed.data).decode()
     path.write_text(path.read_text().replace(data, b64encode(bytes(len(sealed.data))).decode()))
     with pytest.raises(PermanentError, match="could not be rotated") as caught:
-        ours.rotation.run("sets")
+        ours.rotate("sets")
     assert str(PARSER) in caught.value.details
     assert versions(ours) == {PARSER: [1, 2], PRINTER: [2], Owner("team"): [2]}
     path.write_text(path.read_text().replace(b64encode(bytes(len(sealed.data))).decode(), data))
     assert ours.get(sealed.name) == b"project parser TOKEN 1"
-    assert ours.rotation.run("root").resumed
+    assert ours.rotate("root").resumed
     assert versions(ours) == {PARSER: [2], PRINTER: [2], Owner("team"): [2]}
 
 
 def test_a_value_whose_key_is_long_gone_is_named(ours: Installation) -> None:
     path = ours.directory / "sealed/team/parser/variable/TOKEN/1.json"
     kept = path.read_bytes()
-    ours.rotation.run("sets")
+    ours.rotate("sets")
     path.write_bytes(kept)
     with pytest.raises(PermanentError, match="could not be rotated") as caught:
-        ours.rotation.run("sets")
+        ours.rotate("sets")
     assert "sealed to a key that is gone" in caught.value.details
 
 
 def test_one_at_a_time(ours: Installation) -> None:
-    with ours.journal.alone(), pytest.raises(UsageError, match="being rotated already"):
-        Installation(ours.directory).rotation.run("sets")
+    with alone(ours.directory / "rotation.lock"), pytest.raises(UsageError, match="being rotated already"):
+        Installation(ours.directory).keyring.rotate("sets", ours.told.append)
+    assert ours.keyring.rotate("sets", ours.told.append).owners == 3
 
 
 def test_destroyed_owners_are_left_in_peace(ours: Installation) -> None:
     ours.sets.destroy(PRINTER)
-    assert ours.rotation.run("sets").owners == 2
+    assert ours.rotate("sets").owners == 2
     assert not ours.files.load(PRINTER)
 
 
-def test_the_old_root_key_stays_if_something_else_needs_it(ours: Installation) -> None:
-    def needs_it() -> None:
-        raise PermanentError("something is still sealed under it")
+def ask(ours: Installation, request: keys.KeyRequest) -> object:
+    return asyncio.run(ours.ask(request))
 
-    key = ours.backend.current()
-    careful = Rotation(ours.sets, ours.journal, [ours.store], before_root=needs_it)
-    with pytest.raises(PermanentError, match="still sealed under it"):
-        careful.run("root")
-    assert ours.backend.current() == key
+
+def test_the_keeper_does_not_take_a_commands_word_for_the_end(ours: Installation) -> None:
+    """One that says all is done when it is not destroys nothing by that."""
+    values = ours.everything()
+    ask(ours, keys.BeginRotation(level="sets"))
+    with pytest.raises(PermanentError, match="not rotated yet"):
+        ask(ours, keys.EndRotation(generation=1))
+    ask(ours, keys.Renew(generation=1, owner=PARSER))
+    with pytest.raises(UsageError, match="not what this rotation made"):
+        ask(ours, keys.DropOld(generation=1, owner=PARSER, version=3))
+    with pytest.raises(PermanentError, match="not rotated yet"):
+        ask(ours, keys.EndRotation(generation=1))
+    assert versions(ours) == {PARSER: [1, 2], PRINTER: [1], Owner("team"): [1]}
+    assert ours.everything() == values
+
+
+def test_the_last_look_wraps_what_no_slice_did(ours: Installation) -> None:
+    values, key = ours.everything(), ours.backend.current()
+    ask(ours, keys.BeginRotation(level="root"))
+    ours.backend.begin_rotation(key)
+    ask(ours, keys.EndRotation(generation=1))
+    assert wrapped_by(ours) == {ours.backend.current()} != {key}
+    assert ours.everything() == values
+
+
+def test_nothing_is_done_for_a_rotation_that_is_over_or_is_another(ours: Installation) -> None:
+    sealed = ours.store.get(PARSER, Kind.VARIABLE, "TOKEN", 1)
+    assert sealed is not None
+    ours.rotate("sets")
+    kept = dict(files(ours.directory))
+    slices: list[keys.KeyRequest] = []
+    for generation in (1, 2):
+        slices += [
+            keys.Rewrap(generation=generation),
+            keys.Renew(generation=generation, owner=PARSER),
+            keys.Reseal(generation=generation, sealed=(sealed,)),
+            keys.DropOld(generation=generation, owner=PARSER, version=2),
+            keys.EndRotation(generation=generation),
+        ]
+    for request in slices:
+        with pytest.raises(UsageError, match="that rotation is over"):
+            ask(ours, request)
+    assert dict(files(ours.directory)) == kept
+    ask(ours, keys.BeginRotation(level="root"))
+    with pytest.raises(UsageError, match="that rotation is over"):
+        ask(ours, keys.Renew(generation=2, owner=PARSER))
+
+
+def test_a_slice_ends_in_time_and_the_next_goes_on(
+    ours: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rotation, "SLICE", 0.0)
+    ours.rotate("root")
+    assert [(told.done, told.of) for told in ours.told] == [(1, 3), (2, 3), (3, 3)]
+    assert wrapped_by(ours) == {ours.backend.current()}
+
+
+def test_owners_page_by_page(ours: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keys, "MOST_OWNERS", 1)
+    assert ours.rotate("sets").values == 12
+    assert [told.done for told in ours.told] == [1, 2, 3]
+    assert set(map(tuple, versions(ours).values())) == {(2,)}
+
+
+def test_begin_and_end_stand_in_the_ledger(ours: Installation) -> None:
+    ours.rotate("root")
+    ours.rotate("sets")
+    assert ours.facts == [
+        RotationBegun("root", 1, "tests"),
+        RotationEnded("root", 1, "tests"),
+        RotationBegun("sets", 2, "tests"),
+        RotationEnded("sets", 2, "tests"),
+    ]
+
+
+def test_what_cannot_be_written_down_is_not_done(ours: Installation) -> None:
+    def full(facts: object) -> None:
+        raise OSError("the disk is full")
+
+    kept = dict(files(ours.directory))
+    for request in (keys.BeginRotation(level="root"), keys.DestroyKeys(owner=PARSER)):
+        with pytest.raises(OSError, match="full"):
+            ours.care.answer(request, "tests", full)
+    assert dict(files(ours.directory)) == kept
 
 
 def steps_of(ours: Installation, monkeypatch: pytest.MonkeyPatch, kill_at: int) -> Callable[[], int]:
@@ -204,13 +287,13 @@ def test_killed_before_every_single_write(
             dying = Installation(ours.directory)
             done = steps_of(dying, patch, kill_at)
             try:
-                dying.rotation.run("root" if level == "root" else "sets")
+                dying.rotate("root" if level == "root" else "sets")
             except Killed:
                 assert done() == kill_at
                 assert ours.everything() == values
             else:
                 break
-        finished = ours.rotation.run("root" if level == "root" else "sets")
+        finished = ours.rotate("root" if level == "root" else "sets")
         assert finished.level == level
         assert ours.everything() == values
         expected = {owner: [was[0] + 1] for owner, was in before.items()} if level == "sets" else before
@@ -232,7 +315,7 @@ def test_writers_during_a_rotation_lose_nothing(ours: Installation, monkeypatch:
 
     values = ours.everything()
     monkeypatch.setattr(ours.store, "reseal", reseal)
-    ours.rotation.run("sets")
+    ours.rotate("sets")
     assert ours.everything() == values | written
     assert len(written) == 5
 
@@ -251,13 +334,13 @@ def test_a_key_that_is_exchanged_between_two_writes_of_a_value(
 
     monkeypatch.setattr(ours.store, "reseal", reseal)
     values = ours.everything()
-    ours.rotation.run("sets")
+    ours.rotate("sets")
     del values[named]
     assert ours.everything() == values
 
 
 def test_file_back_ends_key_is_on_the_disk_once(ours: Installation) -> None:
-    ours.rotation.run("root")
+    ours.rotate("root")
     assert isinstance(ours.backend, FileBackend)
     names = sorted(path.name for path in (ours.directory / "keys").iterdir() if not path.name.startswith("."))
     assert names == ["key-encryption-key", "rotation.json", "sets"]

@@ -16,9 +16,9 @@ from sealock.core.project import Project
 from sealock.core.sealed import Sealed
 from sealock.core.secret import Secret
 from sealock.keeper.kek import FileKek
-from sealock.keeper.open import KeyOpener
 from sealock.keeper.seal import KeySealer
 from tests.support.keys import Installation, files
+from tests.support.openers import KeyOpener
 
 MakeProject = Callable[..., Project]
 

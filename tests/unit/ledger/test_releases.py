@@ -11,7 +11,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sealock.core.errors import PermanentError
-from sealock.core.release import Basis, Entry, Fact, GrantRevoked, LeaseEnded, LeaseIssued, Released
+from sealock.core.release import (
+    Basis,
+    Entry,
+    Fact,
+    GrantRevoked,
+    KeysBackedUp,
+    KeysDestroyed,
+    KeysRestored,
+    LeaseEnded,
+    LeaseIssued,
+    PassphraseChanged,
+    Released,
+    RotationBegun,
+    RotationEnded,
+)
 from sealock.ledger import facts
 from sealock.ledger.releases import FILE_NAME, ReleaseLedger, ReleaseReader, read_entries
 
@@ -39,7 +53,15 @@ def released(name: str = "TOKEN", build: str = "b1") -> Released:
     )
 
 
-FACTS: tuple[Fact, ...] = (ISSUED, released(), ENDED, REVOKED)
+ABOUT_KEYS: tuple[Fact, ...] = (
+    KeysDestroyed("team", "", "admin"),
+    RotationBegun("sets", 3, "admin"),
+    RotationEnded("root", 4, "admin"),
+    KeysBackedUp(0, 64, "admin"),
+    KeysRestored(1, 2, "admin"),
+    PassphraseChanged("admin"),
+)
+FACTS: tuple[Fact, ...] = (ISSUED, released(), ENDED, REVOKED, *ABOUT_KEYS)
 
 
 @pytest.fixture
@@ -57,17 +79,17 @@ def test_what_was_written_is_read_again(directory: Path) -> None:
     with ReleaseLedger(directory) as ledger:
         assert list(ledger.entries()) == written
         assert ledger.last == written[-1]
-        assert ledger.append([ENDED], 200.0)[0].sequence == 5
+        assert ledger.append([ENDED], 200.0)[0].sequence == len(FACTS) + 1
 
 
 def test_several_are_written_together_or_not_at_all(directory: Path) -> None:
     with ReleaseLedger(directory) as ledger:
-        assert [entry.sequence for entry in ledger.append(FACTS, 1.0)] == [1, 2, 3, 4]
+        assert [entry.sequence for entry in ledger.append(FACTS, 1.0)] == list(range(1, len(FACTS) + 1))
         with pytest.raises(PermanentError):
             ledger.append([ENDED, LeaseEnded("b", 1, "a\nb")], 2.0)
         assert ledger.append([], 2.0) == []
-        assert ledger.append([ENDED], 3.0)[0].sequence == 5
-        assert len(list(ledger.entries())) == 5
+        assert ledger.append([ENDED], 3.0)[0].sequence == len(FACTS) + 1
+        assert len(list(ledger.entries())) == len(FACTS) + 1
 
 
 def test_nobody_else_reads_it(directory: Path) -> None:

@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from threading import RLock
 
 from sealock.core.errors import PermanentError
 from sealock.core.files import create_secret_file, make_private_directory, read_secret_file, write_whole
@@ -39,6 +40,8 @@ class PassphraseBackend:
         self._ask = ask
         self._cost = cost or Cost()
         self._derived: tuple[bytes, Secret] | None = None
+        # What the file holds and what is derived for it must not change between two looks of one thread.
+        self._turn = RLock()
 
     def current(self) -> str:
         """`passphrase:` and the id of the newest key."""
@@ -50,12 +53,17 @@ class PassphraseBackend:
 
     def wrap(self, value: Secret, associated: bytes) -> Wrapped:
         """Wrap with the newest key."""
-        kept = self._load()
-        with self._open(kept, kept.keys[-1]) as key, Secret(derive(key, f"purpose {PURPOSE}")) as subkey:
-            return Wrapped(kept.keys[-1].id, aead.encrypt(subkey, value, associated))
+        with self._turn:
+            kept = self._load()
+            with self._open(kept, kept.keys[-1]) as key, Secret(derive(key, f"purpose {PURPOSE}")) as subkey:
+                return Wrapped(kept.keys[-1].id, aead.encrypt(subkey, value, associated))
 
     def unwrap(self, wrapped: Wrapped, associated: bytes) -> Secret:
         """The secret again, with whichever key wrapped it."""
+        with self._turn:
+            return self._unwrapped(wrapped, associated)
+
+    def _unwrapped(self, wrapped: Wrapped, associated: bytes) -> Secret:
         kept = self._load()
         entry = next((key for key in kept.keys if key.id == wrapped.key), None)
         if entry is None:
@@ -69,11 +77,12 @@ class PassphraseBackend:
 
     def begin_rotation(self, before: str) -> str:
         """Add a new key to the file."""
-        kept = self._load()
-        if kept.keys[-1].id == before:
-            kept = kept.model_copy(update={"keys": (*kept.keys, self._new_key(kept))})
-            self._write(kept)
-        return kept.keys[-1].id
+        with self._turn:
+            kept = self._load()
+            if kept.keys[-1].id == before:
+                kept = kept.model_copy(update={"keys": (*kept.keys, self._new_key(kept))})
+                self._write(kept)
+            return kept.keys[-1].id
 
     def end_rotation(self, keep: str) -> str:
         """Take every key but `keep` out of the file."""
@@ -86,9 +95,12 @@ class PassphraseBackend:
     def change_passphrase(self, new: Secret) -> None:
         """Put the same keys under another passphrase. Rotate afterwards if the old one became known:
         who has it and an old copy of the file has the keys. UsageError if it is too short."""
-        kept = self._load()
         refuse_short(new)
-        fresh = self._empty()
+        with self._turn:
+            self._put_under(new)
+
+    def _put_under(self, new: Secret) -> None:
+        kept, fresh = self._load(), self._empty()
         derived = _stretch(new, fresh)
         entries = []
         for entry in kept.keys:
