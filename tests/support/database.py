@@ -80,11 +80,12 @@ def _reflected(connection: Connection) -> MetaData:
 
 
 async def rows(database: Database) -> dict[str, list[dict[str, Any]]]:
-    """All rows of every table there is, by the table's name."""
+    """All rows of every table there is, by the table's name, in an order of their own."""
     async with database.read() as connection:
         there = await connection.run_sync(_reflected)
-        return {
-            table.name: [dict(row) for row in (await connection.execute(select(table))).mappings().all()]
-            for table in there.sorted_tables
-            if table.name != "alembic_version"
-        }
+        found = {}
+        for table in there.sorted_tables:
+            if table.name != "alembic_version":
+                all_rows = (await connection.execute(select(table))).mappings().all()
+                found[table.name] = sorted((dict(row) for row in all_rows), key=repr)
+        return found

@@ -8,7 +8,6 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from alembic.util import CommandError
 from sqlalchemy import Connection, text
 
 from sealock.core.errors import PermanentError, UsageError
@@ -16,6 +15,9 @@ from sealock.store.database.engine import Database
 
 HEAD = "head"
 BASE = "base"
+VERSION_TABLE = "alembic_version"
+"""Alembic's own, where it notes the revision."""
+
 _LOCK = 0x5EA10C
 """PostgreSQL's advisory lock under which tables are changed; any number that is always the same."""
 
@@ -54,7 +56,7 @@ def migrate(connection: Connection, revision: str, *, down: bool = False) -> Non
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
     config = configuration()
     config.attributes["connection"] = connection
-    _refuse_newer(revision_of(connection), config)
+    _refuse_newer(revision_of(connection))
     (command.downgrade if down else command.upgrade)(config, revision)
     _refuse_orphans(connection)
 
@@ -68,17 +70,19 @@ def configuration() -> Config:
     return config
 
 
-def _refuse_newer(revision: str | None, config: Config) -> None:
-    if revision is None:
-        return
-    try:
-        ScriptDirectory.from_config(config).get_revision(revision)
-    except CommandError as error:
+def is_known(revision: str) -> bool:
+    """Whether this version of Sealock has the step to that revision."""
+    steps = ScriptDirectory.from_config(configuration()).walk_revisions()
+    return revision in {step.revision for step in steps}
+
+
+def _refuse_newer(revision: str | None) -> None:
+    if revision is not None and not is_known(revision):
         raise UsageError(
             f"the database is at {revision[:40]!r}, which this version of Sealock does not know",
             details="A newer Sealock has changed it.",
             resolution="Install that version again, or restore a backup from before.",
-        ) from error
+        )
 
 
 def _refuse_orphans(connection: Connection) -> None:
