@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from sqlalchemy import Connection, func, insert, select, update
 
 from sealock.core.build_state import BuildState, Trigger
-from sealock.core.queue import Order, Patience, Queue
+from sealock.core.queue import Claim, Order, Patience, Queue, QueueEventKind
 from sealock.core.queue_rules import Host, Share
 from sealock.core.worker_state import WorkerState
 from sealock.store.database.engine import Database
@@ -173,3 +173,20 @@ def build_row(build: str, account: str, number: int) -> dict[str, Any]:
     """A build that was pushed."""
     state = {"state": BuildState.QUEUED, "trigger": Trigger.PUSH, "created_at": 1}
     return {"id": build, "account": account, "project": account, "number": number, **state}
+
+
+async def claim(around: Around, worker: str = "w") -> Claim:
+    claimed = await around.queue.claim(worker)
+    assert claimed is not None
+    return claimed
+
+
+async def events(around: Around, build: str) -> list[QueueEventKind]:
+    await around.check()
+    return [event.kind for event in await around.queue.history(build)]
+
+
+async def reasons(around: Around, build: str) -> list[str]:
+    waiting = await around.queue.why(build)
+    assert waiting is not None
+    return [reason.sentence for reason in waiting.reasons]
