@@ -58,6 +58,7 @@ class Keeping:
     def _keeper_door(self) -> NetworkDoor | None:
         from sealock.core.errors import UsageError
         from sealock.keeper.process import NetworkDoor
+        from sealock.keeper.tls import TlsFiles
 
         listen, tls = self._settings.keeper_listen, self._settings.keeper_tls_dir
         if listen is None:
@@ -68,7 +69,7 @@ class Keeping:
                 resolution="Other hosts reach the keeper over TLS alone: set both, or none.",
             )
         host, _, port = listen.rpartition(":")
-        return NetworkDoor(host, int(port), tls / "certificate.pem", tls / "key.pem", tls / "authority.pem")
+        return NetworkDoor(host, int(port), TlsFiles.of(tls))
 
     def _key_sets(self) -> KeySets:
         from sealock.keeper.backends.choose import choose

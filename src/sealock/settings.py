@@ -62,9 +62,17 @@ def _branch(value: str) -> str:
     return value
 
 
+def _host_and_port(value: str) -> str:
+    """A port of 0 would be another one each time."""
+    if not re.fullmatch(r"[^\s:]+:[1-9][0-9]{0,4}", value) or int(value.rpartition(":")[2]) > 65535:
+        raise ValueError("must be HOST:PORT, with a port from 1 to 65535")
+    return value
+
+
 Place = Annotated[Path, AfterValidator(_absolute)]
 ExistingFile = Annotated[Path, AfterValidator(_file)]
 Names = Annotated[tuple[Annotated[str, AfterValidator(_destination)], ...], BeforeValidator(_split)]
+HostAndPort = Annotated[str, AfterValidator(_host_and_port)]
 
 Branches = Annotated[tuple[Annotated[str, AfterValidator(_branch)], ...], BeforeValidator(_split)]
 
@@ -223,9 +231,8 @@ class Settings(BaseSettings):
         "processes included, can read its keys: keeper_dir goes over to that user, and "
         "key_encryption_key must be that user's. Default: none, the user who starts it.",
     )
-    keeper_listen: str | None = Field(
+    keeper_listen: HostAndPort | None = Field(
         default=None,
-        pattern=r"^[^\s:]+:[0-9]{1,5}$",
         description="An address and a port where the keeper is reached from other hosts as well, over TLS "
         "with certificates on both sides; needs keeper_tls_dir. Default: none, only keeper_socket. "
         "HOST:PORT.",
@@ -235,6 +242,18 @@ class Settings(BaseSettings):
         description="A directory with certificate.pem, key.pem and authority.pem for keeper_listen: the "
         "keeper's certificate and its key, and the authority that certified whoever may connect. "
         "Default: none. An absolute path.",
+    )
+    keeper_address: HostAndPort | None = Field(
+        default=None,
+        description="Where the keeper is asked, if it runs on another host: what keeper_listen is there, by "
+        "a name or address that its certificate has. No keeper is started on this host then; needs "
+        "keeper_client_tls_dir. Default: none, the keeper of this host. HOST:PORT.",
+    )
+    keeper_client_tls_dir: Place | None = Field(
+        default=None,
+        description="A directory with certificate.pem, key.pem and authority.pem for keeper_address: this "
+        "host's certificate and its key, by which the keeper knows it, and the authority that certified the "
+        "keeper. Default: none. An absolute path.",
     )
     image: str = Field(
         default="python",

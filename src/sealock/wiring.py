@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
     from sealock.builds.request import RunPorts, SecretPorts
     from sealock.builds.run import Runner
     from sealock.cli.tools import SettingRow
@@ -33,8 +35,10 @@ if TYPE_CHECKING:
     from sealock.core.source import GitAddress
     from sealock.keeper.asked import Ask
     from sealock.keeper.asked_keyring import AskedKeyring
-    from sealock.keeper.attend import AttendedKeeper
-    from sealock.keeper.client import KeeperClient
+    from sealock.keeper.client import KeeperClient, LocalDoor
+    from sealock.keeper.remote_door import RemoteDoor
+    from sealock.keeper.tls import TlsFiles
+    from sealock.keeper.within_reach import Keeper
     from sealock.ledger.signing import InstallationKey
     from sealock.machines.image.additions import Additions
     from sealock.machines.options import MachineOptions
@@ -154,18 +158,34 @@ class Wiring:
 
     def keeper(self) -> KeeperProcess:
         """The keeper, with the key sets of this installation. Whoever runs it may ask it for everything."""
+        from sealock.core.errors import UsageError
         from sealock.keeping import Keeping
 
+        elsewhere = self._settings.keeper_address
+        if elsewhere is not None:
+            raise UsageError(
+                f"this host's keeper is the one at {elsewhere}",
+                resolution="Start it on its own host. For a keeper on this one, with keys of its own, take "
+                "keeper_address out of the settings.",
+            )
         return Keeping(self._settings).keeper()
 
     def keeper_control(self) -> KeeperControl:
         """The keeper that runs for this installation."""
         return self._keeper_client()
 
+    def keeper_introduction(self, name: str) -> str:
+        """What `authorities.json` of a keeper on another host must have for this one, as JSON."""
+        from sealock.keeper.introduction import introduce
+
+        return introduce(name, self._owner_key(), self._client_tls_files.certificate)
+
     def exposures(self) -> Exposures:
-        """What the ledger says; the keeper need not run for it."""
+        """What the ledger says; the keeper of this host need not run for it."""
         from sealock.ledger.releases import ReleaseReader
 
+        if self._settings.keeper_address is not None:
+            return self._keeper_client()
         return ReleaseReader(self._settings.keeper_dir / "ledger")
 
     def _asked_keyring(self) -> AskedKeyring:
@@ -183,38 +203,70 @@ class Wiring:
         async with self._attended() as keeper:
             yield keeper.ask
 
-    def _attended(self) -> AttendedKeeper:
+    def _attended(self) -> Keeper:
         from sealock.keeper.attend import AttendedKeeper
-        from sealock.keeper.identity import load_or_create
+        from sealock.keeper.remote import RemoteKeeper
 
+        if self._settings.keeper_address is not None:
+            return RemoteKeeper(self._keeper_client(), self._owner_key)
         return AttendedKeeper(
             self._keeper_client(),
             # -P: nothing is imported from the directory one happens to stand in, such as a build's own.
             [sys.executable, "-P", "-m", "sealock", "keeper", "--attended"],
             self._settings.data_dir / "keeper.starting",
             self._settings.keeper_dir,
-            owner_key=lambda: load_or_create(self._settings.data_dir / "owner-key"),
+            owner_key=self._owner_key,
             say=lambda line: print(f"keeper: {line}", file=sys.stderr),
         )
 
+    def _owner_key(self) -> Ed25519PrivateKey:
+        from sealock.keeper.identity import load_or_create
+
+        return load_or_create(self._settings.data_dir / "owner-key")
+
     def _public_keys(self) -> PublicKeys:
-        from sealock.keeper.attend import AskedPublicKeys
+        from sealock.keeper.within_reach import AskedPublicKeys
 
         return AskedPublicKeys(self._attended())
 
-    def _build_logs(self, keeper: AttendedKeeper) -> BuildLogs:
+    def _build_logs(self, keeper: Keeper) -> BuildLogs:
         from sealock.keeper.log_keys import SealedBuildLogs
         from sealock.livelog.files import LogFiles
 
         return SealedBuildLogs(LogFiles(self._settings.data_dir / "logs"), self.sealed_values(), keeper)
 
     def _keeper_client(self) -> KeeperClient:
-        from sealock.keeper.client import KeeperClient, LocalDoor
+        from sealock.keeper.client import KeeperClient
 
+        return KeeperClient(self._keeper_door())
+
+    def _keeper_door(self) -> LocalDoor | RemoteDoor:
+        from sealock.keeper.client import LocalDoor
+        from sealock.keeper.remote_door import RemoteDoor
+        from sealock.keeper.tls import client_tls
+
+        address = self._settings.keeper_address
+        if address is not None:
+            host, _, port = address.rpartition(":")
+            return RemoteDoor(host, int(port), client_tls(self._client_tls_files))
         users = {0, os.geteuid()}
         with suppress(KeyError):
             users.add(pwd.getpwnam(self._settings.keeper_user).pw_uid)
-        return KeeperClient(LocalDoor(self._settings.keeper_socket, frozenset(users)))
+        return LocalDoor(self._settings.keeper_socket, frozenset(users))
+
+    @property
+    def _client_tls_files(self) -> TlsFiles:
+        from sealock.core.errors import UsageError
+        from sealock.keeper.tls import TlsFiles
+
+        directory = self._settings.keeper_client_tls_dir
+        if directory is None:
+            raise UsageError(
+                "a keeper on another host needs keeper_client_tls_dir",
+                resolution="Set it to the directory with this host's certificate.pem, key.pem and "
+                "authority.pem; docs/keeper.md says how they are made.",
+            )
+        return TlsFiles.of(directory)
 
     @cached_property
     def _loaded(self) -> tuple[Settings, dict[str, str]]:
@@ -264,7 +316,7 @@ class Wiring:
             keep_template=settings.keep_template,
         )
 
-    def _run_ports(self, machines: Machines, images: Images, keeper: AttendedKeeper) -> RunPorts:
+    def _run_ports(self, machines: Machines, images: Images, keeper: Keeper) -> RunPorts:
         from sealock.builds.checkout import CheckoutPorts
         from sealock.builds.request import RunPorts
         from sealock.ledger.receipts import ReceiptFiles
@@ -293,7 +345,7 @@ class Wiring:
             default_image=settings.image,
         )
 
-    def _secret_ports(self, keeper: AttendedKeeper) -> SecretPorts:
+    def _secret_ports(self, keeper: Keeper) -> SecretPorts:
         from sealock.builds.request import SecretPorts
         from sealock.keeper.halves import belongs_to
         from sealock.livelog.mask import StreamMasker

@@ -17,10 +17,11 @@ from sealock.core.errors import PermanentError
 from sealock.core.lease import KeeperAway, Refused
 from sealock.core.release import Released
 from sealock.core.sealed import Kind, Owner
-from sealock.keeper.attend import AskedPublicKeys, AttendedKeeper
+from sealock.keeper.attend import AttendedKeeper
 from sealock.keeper.client import KeeperClient, LocalDoor
 from sealock.keeper.identity import load_or_create
 from sealock.keeper.log_keys import SealedBuildLogs
+from sealock.keeper.within_reach import AskedPublicKeys
 from sealock.livelog.files import LogFiles
 from sealock.store.sealed import SealedFiles
 from tests.support.checkout import memory

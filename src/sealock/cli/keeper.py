@@ -1,4 +1,5 @@
-"""`sealock keeper`: runs the keeper, asks one how it is, makes everything it allowed void."""
+"""`sealock keeper`: runs the keeper, asks one how it is, makes this host known to one elsewhere, makes
+everything it allowed void."""
 
 from __future__ import annotations
 
@@ -37,6 +38,18 @@ def status(tools: Tools, as_json: bool) -> None:
     click.echo(f"version {found.version}, epoch {found.epoch}, {found.entries} entries in the ledger")
     for line in found.achieved:
         click.echo(f"  {line}")
+
+
+@keeper.command()
+@click.argument("name")
+@click.pass_obj
+def introduce(tools: Tools, name: str) -> None:
+    """Print what a keeper on another host must have in its authorities.json to know this host as NAME.
+
+    That is the fingerprint of the certificate in keeper_client_tls_dir, with roles for every command here,
+    and the public key this installation's owner signs in with. Nothing of it is secret.
+    """
+    click.echo(tools.keeper_introduction(name))
 
 
 @keeper.command("end-all")

@@ -93,4 +93,9 @@ class Tools(Protocol):
         """The keeper that runs for this installation."""
         ...
 
+    def keeper_introduction(self, name: str) -> str:
+        """What a keeper on another host must know of this one to let it in under that name, as JSON for its
+        `authorities.json`. UsageError for a name or a certificate that cannot be used."""
+        ...
+
     def exposures(self) -> Exposures: ...

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
-import secrets
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -20,23 +19,18 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from sealock.core.errors import PermanentError
 from sealock.core.files import make_private_directory
-from sealock.core.grant import Role, Session
 from sealock.core.lease import HeldLease, KeeperAway, Terms
-from sealock.core.sealed import LOCAL_ACCOUNT, Owner, PublicKey, Sealed
+from sealock.core.sealed import Owner, PublicKey, Sealed
 from sealock.core.secret import Secret
 from sealock.keeper import protocol
-from sealock.keeper.client import KeeperClient, take_out
-from sealock.keeper.sealing import new_pair
-from sealock.keeper.statements import sign
+from sealock.keeper.client import KeeperClient
+from sealock.keeper.owner import open_for_owner
 
 START = 60.0
 """Seconds a keeper may take until it serves; a busy host starts Python slowly."""
 
 STOP = 10.0
 SERVES = b"serving on "
-OWNER = "owner"
-SIGNED_IN = 300.0
-"""Seconds. For one request, which may have to wait for a slow back end."""
 
 
 class AttendedKeeper:
@@ -106,16 +100,7 @@ class AttendedKeeper:
         """A log's or an artifact's key, for the person whose installation this is: who can read the key
         they are signed in with. Refused; KeeperAway."""
         await self.there()
-        told = await self.client.ask(protocol.AskStatus())
-        if not isinstance(told, protocol.Told):
-            raise KeeperAway("it answered something else than its status")
-        private, public = new_pair()
-        nonce = os.urandom(protocol.NONCE_LENGTH)
-        with private:
-            session = sign(_signed_in(public, told), self._owner_key())
-            request = protocol.Open(sealed=(sealed,), session=session, nonce=nonce)
-            (value,) = take_out(await self.client.ask(request), [sealed], nonce, private)
-        return value
+        return await open_for_owner(self.client, sealed, self._owner_key)
 
     async def there(self) -> None:
         """Return once a keeper answers, or ours runs. PermanentError if ours does not start."""
@@ -171,22 +156,6 @@ class AttendedKeeper:
                 self._say(text)
 
 
-class AskedPublicKeys:
-    """Public keys, each asked of a keeper that is there for that long (`core.sealed.PublicKeys`).
-    Not to be called where an event loop runs."""
-
-    def __init__(self, keeper: AttendedKeeper) -> None:
-        self._keeper = keeper
-
-    def public_key(self, owner: Owner) -> PublicKey:
-        """What values of that owner are sealed to. As `AttendedKeeper.public_key`."""
-        return asyncio.run(self._ask(owner))
-
-    async def _ask(self, owner: Owner) -> PublicKey:
-        async with self._keeper as keeper:
-            return await keeper.public_key(owner)
-
-
 class _Held:
     """A lease that asks for a keeper before it asks the keeper."""
 
@@ -213,19 +182,6 @@ async def _alone(path: Path) -> AsyncIterator[None]:
         yield
     finally:
         os.close(descriptor)
-
-
-def _signed_in(public: bytes, told: protocol.Told) -> Session:
-    return Session(
-        id=secrets.token_hex(16),
-        person=OWNER,
-        account=LOCAL_ACCOUNT,
-        role=Role.OWNER,
-        second_factor=False,
-        key=public,
-        epoch=told.epoch,
-        expires_at=told.now + SIGNED_IN,
-    )
 
 
 def _did_not_start(said: Sequence[bytes]) -> PermanentError:

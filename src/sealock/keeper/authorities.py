@@ -21,6 +21,7 @@ from sealock.keeper.peers import Peer, PeerRole, Peers
 from sealock.keeper.statements import CONFIG
 
 LONGEST_FILE = 4 * 1024 * 1024
+PEER_NAME = r"^[a-z0-9][a-z0-9.-]{0,62}$"
 
 _Key = Annotated[bytes, Field(min_length=32, max_length=32)]
 
@@ -37,7 +38,7 @@ class Authorities:
 
 class _Peer(BaseModel):
     model_config = CONFIG
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{0,62}$")]
+    name: Annotated[str, Field(pattern=PEER_NAME)]
     roles: Annotated[tuple[PeerRole, ...], Field(min_length=1)]
     user: Annotated[int, Field(ge=0)] | None = None
     certificate: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import ssl
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from sealock.core.secret import Secret
 from sealock.keeper import protocol
 from sealock.keeper.key_messages import Cannot, told_error
 from sealock.keeper.opening import open_with
+from sealock.keeper.remote_door import RemoteDoor
 from sealock.keeper.sealing import new_pair
 from sealock.keeper.server import credentials
 from sealock.keeper.statements import NotSigned, told_lease
@@ -54,20 +54,9 @@ class LocalDoor:
             resolution="Find out what that is, and where the keeper's socket is (setting keeper_socket).",
         )
 
-
-@dataclass(frozen=True)
-class RemoteDoor:
-    """A keeper on another host, with our certificate in `tls`."""
-
-    host: str
-    port: int
-    tls: ssl.SSLContext
-
-    async def knock(self) -> Streams:
-        """A connection. OSError."""
-        return await asyncio.open_connection(
-            self.host, self.port, ssl=self.tls, server_hostname=self.host, ssl_handshake_timeout=10.0
-        )
+    def told(self, error: Exception) -> KeeperAway:
+        """What to tell of an error on the way."""
+        return KeeperAway(str(error))
 
 
 class KeeperClient:
@@ -91,8 +80,9 @@ class KeeperClient:
             try:
                 yield _Held(self, issued.lease, private)
             finally:
-                # It ends by time as well; a keeper that is away must not hide how the block was left.
-                with suppress(KeeperAway, Refused):
+                # It ends by time as well; a keeper that is away, or was exchanged, must not hide how the
+                # block was left.
+                with suppress(KeeperAway, PermanentError):
                     await asyncio.shield(self.ask(protocol.End(lease=issued.lease)))
 
     async def revoke(self, grant: str) -> None:
@@ -125,8 +115,9 @@ class KeeperClient:
         return [Entry(r.sequence, r.at, r.fact, r.previous, r.digest) for r in listed.releases]
 
     async def ask(self, request: protocol.Request) -> protocol.Reply:
-        """The reply. Refused, RetiredKey; KeeperAway for every way not to get one; to operators, who ask
-        about keys, whatever error the keeper met.
+        """The reply. Refused, RetiredKey; KeeperAway for every way not to get one, PermanentError if what
+        answers is not the keeper or does not know us; to operators, who ask about keys, whatever error the
+        keeper met.
 
         A request is never sent twice by itself: the first may have been answered and written down.
         """
@@ -134,9 +125,10 @@ class KeeperClient:
             async with asyncio.timeout(self._deadline):
                 reply = protocol.decode_reply(await self._exchange(protocol.encode_request(request)))
         except TimeoutError as error:
-            raise KeeperAway(f"no reply within {self._deadline:g} seconds") from error
+            late = TimeoutError(f"no reply within {self._deadline:g} seconds")
+            raise self._door.told(late) from error
         except (OSError, protocol.BadFrame) as error:
-            raise KeeperAway(str(error)) from error
+            raise self._door.told(error) from error
         return accepted(reply)
 
     async def _exchange(self, content: bytes) -> bytes:
@@ -211,12 +203,3 @@ def accepted(reply: protocol.Reply) -> protocol.Reply:
         case Cannot():
             raise told_error(reply)
     return reply
-
-
-def client_tls(certificate: Path, key: Path, authority: Path) -> ssl.SSLContext:
-    """TLS 1.3 with our certificate, towards a keeper whose certificate is `authority`'s; all PEM files."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
-    context.load_cert_chain(certificate, key)
-    context.load_verify_locations(authority)
-    return context

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from sealock.core.errors import UsageError
+
 
 class PeerRole(StrEnum):
     """What a program is here for."""
@@ -42,5 +44,14 @@ class Peers:
         return frozenset(peer.name for peer in known if PeerRole.WORKER in peer.roles)
 
     def joined(self, others: Peers) -> Peers:
-        """Both tables; what stands in both is as in `others`."""
-        return Peers({**self.by_user, **others.by_user}, {**self.by_certificate, **others.by_certificate})
+        """Both tables; what stands in both is as in `others`. UsageError if two peers have one name then:
+        each could use the other's leases."""
+        both = Peers({**self.by_user, **others.by_user}, {**self.by_certificate, **others.by_certificate})
+        names = [peer.name for peer in (*both.by_user.values(), *both.by_certificate.values())]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise UsageError(
+                f"two of the keeper's peers are called {twice[0]}",
+                resolution="Give each in authorities.json another name; `local` is who starts the keeper.",
+            )
+        return both

@@ -31,18 +31,17 @@ from sealock.keeper.opening import open_with
 from sealock.keeper.peers import Peers
 from sealock.keeper.protocol import NONCE_LENGTH, AskStatus, decode_request, encode_request
 from sealock.keeper.sealing import new_pair, seal_to
-from sealock.keeper.server import Listening, Server, bind_local, server_tls
+from sealock.keeper.server import Listening, Server, bind_local
+from sealock.keeper.tls import TlsFiles, server_tls
 
 
 @dataclass(frozen=True)
 class NetworkDoor:
-    """Where other hosts reach the keeper. certificate, key, authority: PEM files."""
+    """Where other hosts reach the keeper."""
 
     host: str
     port: int
-    certificate: Path
-    key: Path
-    authority: Path
+    files: TlsFiles
 
 
 @dataclass(frozen=True)
@@ -115,21 +114,23 @@ class Keeper:
 
     def _bind(self) -> Listening:
         options, door = self._options, self._options.door
-        local = bind_local(options.socket)
         if door is None:
-            return Listening(local)
+            return Listening(bind_local(options.socket))
+        tls = server_tls(door.files)
         try:
-            tls = server_tls(door.certificate, door.key, door.authority)
             network = socket.create_server((door.host, door.port))
-        except OSError as error:  # a wrong certificate's ssl.SSLError is one too
-            local.close()
+        except OSError as error:
             raise UsageError(
                 f"the keeper cannot listen on {door.host} port {door.port}",
                 details=str(error),
-                resolution="See that the address is this host's and the certificate, key and authority are "
-                "PEM files that belong together.",
+                resolution="See that the address is this host's and nothing else listens there "
+                "(setting keeper_listen).",
             ) from error
-        return Listening(local, network, tls)
+        try:
+            return Listening(bind_local(options.socket), network, tls)
+        except PermanentError:
+            network.close()
+            raise
 
 
 def _rehearse() -> None:

@@ -1,4 +1,4 @@
-"""The keeper's door: a Unix socket, and if wanted mutual TLS for another host.
+"""The keeper's door: a Unix socket, and if wanted mutual TLS for other hosts (`keeper.handshakes`).
 
 Whoever connects is identified by the kernel or by their certificate before a byte is read; strangers are
 hung up on. Each connection has one request, one deadline and a limit on its length; there are only so many
@@ -22,6 +22,7 @@ from typing import TypeVar
 
 from sealock.core.errors import PermanentError
 from sealock.keeper.desk import Desk, Log
+from sealock.keeper.handshakes import Handshakes
 from sealock.keeper.peers import Peer, Peers
 from sealock.keeper.protocol import (
     DEADLINE,
@@ -70,18 +71,18 @@ class Server:
     @asynccontextmanager
     async def serving(self, listening: Listening) -> AsyncIterator[None]:
         """Serve while the block is entered; what is under way when it is left is cut off."""
-        servers = [await asyncio.start_unix_server(self._local, sock=listening.local)]
-        if listening.network is not None:
-            servers.append(
-                await asyncio.start_server(self._remote, sock=listening.network, ssl=listening.tls)
-            )
-        keeping = asyncio.create_task(self._keep())
+        server = await asyncio.start_unix_server(self._local, sock=listening.local)
+        tasks = [asyncio.create_task(self._keep())]
+        if listening.network is not None and listening.tls is not None:
+            remote = Handshakes(listening.network, listening.tls, self._remote, self._log)
+            tasks.append(asyncio.create_task(remote.accept()))
         try:
             yield
         finally:
-            keeping.cancel()
-            for server in servers:
-                server.close()
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+            server.close()
             self._threads.shutdown(wait=False, cancel_futures=True)
             with suppress(PermanentError):
                 self._desk.keep()
@@ -190,13 +191,3 @@ def _make_way(path: Path) -> None:
     raise PermanentError(
         f"a keeper listens on {path} already", resolution="There is one keeper: stop that one first."
     )
-
-
-def server_tls(certificate: Path, key: Path, authority: Path) -> ssl.SSLContext:
-    """TLS 1.3 that asks for a certificate of `authority`'s, all PEM files."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
-    context.verify_mode = ssl.CERT_REQUIRED
-    context.load_cert_chain(certificate, key)
-    context.load_verify_locations(authority)
-    return context

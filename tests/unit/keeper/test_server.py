@@ -19,9 +19,11 @@ from sealock.core.lease import KeeperAway, Refused
 from sealock.core.release import Released
 from sealock.core.sealed import Kind, Owner
 from sealock.keeper import protocol
-from sealock.keeper.client import KeeperClient, RemoteDoor, client_tls
+from sealock.keeper.client import KeeperClient
 from sealock.keeper.peers import Peer, Peers
-from sealock.keeper.server import Listening, Server, bind_local, server_tls
+from sealock.keeper.remote_door import NoTrust, RemoteDoor
+from sealock.keeper.server import Listening, Server, bind_local
+from sealock.keeper.tls import TlsFiles, client_tls, server_tls
 from tests.support.keeper import (
     BUILD,
     CONFIG,
@@ -246,14 +248,15 @@ async def over_tls(keeper: KeeperFixture, authority: Authority, known: str) -> A
     certificate, key, _ = authority.issue("keeper")
     network = socket.create_server(("127.0.0.1", 0))
     local = bind_local(keeper.directory / "local.sock")
-    listening = Listening(local, network, server_tls(certificate, key, authority.certificate))
+    listening = Listening(local, network, server_tls(TlsFiles(certificate, key, authority.certificate)))
     peers = Peers(by_certificate={known: EVERYTHING})
     async with Server(keeper.desk, peers, keeper.log.append, deadline=5.0).serving(listening):
         yield network.getsockname()[1]
 
 
 def remote(port: int, authority: Authority, certificate: Path, key: Path) -> KeeperClient:
-    return KeeperClient(RemoteDoor("127.0.0.1", port, client_tls(certificate, key, authority.certificate)))
+    tls = client_tls(TlsFiles(certificate, key, authority.certificate))
+    return KeeperClient(RemoteDoor("127.0.0.1", port, tls))
 
 
 async def test_over_tls_a_peer_is_its_certificate(keeper: KeeperFixture, tmp_path: Path) -> None:
@@ -290,7 +293,7 @@ async def test_a_keeper_with_another_certificate_is_not_spoken_to(
     authority, foreign = Authority(tmp_path / "tls"), Authority(tmp_path / "foreign")
     certificate, key, known = authority.issue("worker")
     async with over_tls(keeper, authority, known) as port:
-        with pytest.raises(KeeperAway):
+        with pytest.raises(NoTrust, match="not the keeper we trust"):
             await remote(port, foreign, certificate, key).status()
 
 
