@@ -33,6 +33,12 @@ def records(request: pytest.FixtureRequest) -> AccessRecords:
     return RECORDS[request.param]()
 
 
+async def sign_up(records: AccessRecords) -> None:
+    """A session or token is of somebody who is there."""
+    assert await records.add_person(ADA, "hash")
+    assert await records.add_person(BEN, "hash")
+
+
 def session(name: str, person: Person = ADA, at: float = 1000.0) -> WebSession:
     return WebSession(name, name.encode().ljust(32), person.id, at, at, "a browser", "192.0.2.1")
 
@@ -75,6 +81,7 @@ async def test_a_password_is_replaced(records: AccessRecords) -> None:
 
 
 async def test_sessions_are_found_by_digest_and_listed_newest_first(records: AccessRecords) -> None:
+    await sign_up(records)
     old, new, others = session("old"), session("new", at=2000.0), session("other", BEN)
     for one in (old, new, others):
         await records.add_session(one)
@@ -84,6 +91,7 @@ async def test_sessions_are_found_by_digest_and_listed_newest_first(records: Acc
 
 
 async def test_a_session_is_ended_by_its_own_person_only(records: AccessRecords) -> None:
+    await sign_up(records)
     await records.add_session(session("one"))
     assert not await records.remove_session(BEN.id, "one")
     assert await records.sessions_of(ADA.id)
@@ -93,6 +101,7 @@ async def test_a_session_is_ended_by_its_own_person_only(records: AccessRecords)
 
 
 async def test_all_sessions_but_one_are_ended(records: AccessRecords) -> None:
+    await sign_up(records)
     for one in (session("one"), session("two"), session("three"), session("other", BEN)):
         await records.add_session(one)
     assert await records.remove_sessions(ADA.id, but="two") == 2
@@ -102,6 +111,7 @@ async def test_all_sessions_but_one_are_ended(records: AccessRecords) -> None:
 
 
 async def test_the_time_of_use_never_goes_back(records: AccessRecords) -> None:
+    await sign_up(records)
     await records.add_session(session("one", at=1000.0))
     await records.add_token(token("one"))
     for at in (1500.0, 1200.0):
@@ -113,6 +123,7 @@ async def test_the_time_of_use_never_goes_back(records: AccessRecords) -> None:
 
 
 async def test_tokens_are_found_listed_and_ended_by_their_person(records: AccessRecords) -> None:
+    await sign_up(records)
     old, new = token("old"), token("new", at=2000.0)
     for one in (old, new, token("other", BEN)):
         await records.add_token(one)
