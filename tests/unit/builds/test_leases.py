@@ -83,7 +83,7 @@ async def test_a_key_sealed_anew_since_it_was_read_is_read_again(
             raise RetiredKey
         return [Secret(b"the key")]
 
-    monkeypatch.setattr("tests.support.leases._Held.open_all", open_all)
+    monkeypatch.setattr("tests.support.fake_leases._Held.open_all", open_all)
     assert (await lab.keys.open_key(lab.project)).reveal() == b"the key"
     assert asked == [1, 2]
 
