@@ -170,6 +170,11 @@ def _tell_rotated(done: Rotated) -> None:
         click.echo(f"{begun}{done.owners} key sets are wrapped by a new key. {done.old_key}")
     else:
         click.echo(f"{begun}{done.owners} owners have new key sets, {done.values} values are sealed to them.")
+    if done.kept:
+        click.echo(
+            f"{done.kept} owners have no values here, so their keys are as they were: "
+            "rotate on the hosts that have them, too."
+        )
 
 
 def _tell(found: KeyringStatus) -> None:

@@ -16,13 +16,15 @@ Level = Literal["root", "sets"]
 @dataclass(frozen=True)
 class Rotated:
     """What was done. level: of the rotation that was finished, which may be one that a crash had cut
-    short; resumed: whether it was. owners: whose key sets there are. values: how many were sealed anew.
-    old_key: what became of the back end's old key, empty for `sets`."""
+    short; resumed: whether it was. owners: whose key sets have new keys. values: how many were sealed anew.
+    kept: owners of whom nothing lies here, so that their old keys were left. old_key: what became of the
+    back end's old key, empty for `sets`."""
 
     level: Level
     resumed: bool
     owners: int
     values: int
+    kept: int = 0
     old_key: str = ""
 
 

@@ -101,10 +101,13 @@ class RotationBegun:
 
 @dataclass(frozen=True)
 class RotationEnded:
-    """Nothing needs the old keys of that rotation any more; they are destroyed."""
+    """That rotation is over. owners: who have new keys, their old ones destroyed. kept: whose old ones were
+    left, since nobody said that nothing needs them. For `root` the back end's old key is destroyed."""
 
     level: str
     generation: int
+    owners: int
+    kept: int
     by: str
 
 

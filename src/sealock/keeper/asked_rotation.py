@@ -4,7 +4,8 @@ The slices are `keeper.rotation`'s. This opens nothing: values go to the keeper 
 and are put where they were. It may be killed at any point and run again, and so may the keeper; it may never
 lose a value. Before an owner's old version is destroyed, every place where values lie has promised to take
 none that is sealed to it any more. A value that does not open keeps its owner's old version alive: rotation
-says so and goes on with the others.
+says so and goes on with the others. So does an owner of whom nothing lies here: their values may lie on
+another host that asks the same keeper, and only who has them can have them sealed anew.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ class AskedRotation:
         else:
             await self._sets(begun, told)
         done = await ask_for(self._ask, keys.EndRotation(generation=begun.generation), keys.RotationDone)
-        return Rotated(begun.level, begun.resumed, done.owners, self._values, done.old_key)
+        return Rotated(begun.level, begun.resumed, done.owners, self._values, done.kept, done.old_key)
 
     async def _root(self, begun: keys.RotationUnderWay, told: Told) -> None:
         # They are sealed under the key that is going to be destroyed.
@@ -75,7 +76,8 @@ class AskedRotation:
         done = 0
         async for owner in self._owners():
             try:
-                await self._one_set(owner, begun.generation)
+                if self._has_some(owner):
+                    await self._one_set(owner, begun.generation)
             except (TemporaryError, Refused):
                 raise
             except SealockError as error:
@@ -94,6 +96,9 @@ class AskedRotation:
             if not page.more or not page.owners:
                 return
             after = page.owners[-1]
+
+    def _has_some(self, owner: Owner) -> bool:
+        return any(True for place in self._places for _ in place.sealed_of(owner))
 
     async def _one_set(self, owner: Owner, generation: int) -> None:
         to = (await ask_for(self._ask, keys.Renew(generation=generation, owner=owner), keys.Renewed)).key

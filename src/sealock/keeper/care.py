@@ -80,8 +80,8 @@ class KeyCare:
                 rotation.drop_old(request.generation, request.owner, request.version)
                 reply = Done()
             case keys.EndRotation():
-                owners, told = rotation.end(request.generation, by, write)
-                reply = keys.RotationDone(owners=owners, old_key=told)
+                owners, kept, told = rotation.end(request.generation, by, write)
+                reply = keys.RotationDone(owners=owners, kept=kept, old_key=told)
         return reply
 
     def _keys(self) -> keys.Keys:

@@ -118,7 +118,7 @@ class DropOld(_Part):
 
 
 class EndRotation(_Part):
-    """Destroy what the rotation has replaced, if all of it is."""
+    """End a rotation. Root: destroy the old key, once everything is wrapped by the new one."""
 
     op: Literal["end-rotation"] = "end-rotation"
     generation: Generation
@@ -237,10 +237,12 @@ class Renewed(_Part):
 
 
 class RotationDone(_Part):
-    """owners: who have key sets. old_key: what became of the back end's."""
+    """owners: who have new keys. kept: whose old ones are kept, since nobody said that nothing needs them.
+    old_key: what became of the back end's."""
 
     reply: Literal["rotation-done"] = "rotation-done"
     owners: Count
+    kept: Count
     old_key: str
 
 

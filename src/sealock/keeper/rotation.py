@@ -6,7 +6,8 @@ destroyed.
 
 The order is the same at both levels. What is new is made and used first; what is old stays readable until
 nothing is left that needs it; only then is it destroyed. Values do not lie here: they are sent to be sealed
-anew, and whoever sends them says when none is left that needs the old version. Each slice names the rotation
+anew, and whoever sends them says when none is left that needs the old version; one that nobody speaks for is
+kept. Each slice names the rotation
 it is of, does nothing once that is over, and may be done twice.
 """
 
@@ -89,21 +90,21 @@ class Rotation:
             raise UsageError(f"version {version} is not what this rotation made for {owner}")
         self._sets.drop_below(owner, version)
 
-    def end(self, generation: int, by: str, write: Write) -> tuple[int, str]:
-        """Destroy what the rotation has replaced: how many owners there are, and what became of the back
-        end's old key. PermanentError, and nothing destroyed, while something needs it."""
+    def end(self, generation: int, by: str, write: Write) -> tuple[int, int, str]:
+        """End the rotation: how many owners have new keys, how many have old ones still, and what became of
+        the back end's old key, which is destroyed once nothing is wrapped by it."""
         # Under one lock, so that nothing is wrapped between the last look and the end of the old key.
         with self._under_way(generation) as now:
             level, keep = now.level or "root", self._sets.backends.current.current()
-            owners = self._sets.files.owners()
+            owners, kept = self._sets.files.owners(), 0
             if level == "root":
                 self._all_wrapped(owners, keep, generation)
             else:
-                self._all_renewed(owners, generation)
-            write([RotationEnded(level, generation, by)])
+                kept = sum(not self._is_renewed(owner, generation) for owner in owners)
+            write([RotationEnded(level, generation, len(owners) - kept, kept, by)])
             told = self._end_root(keep) if level == "root" else ""
             self._journal.end()
-            return len(owners), told
+            return len(owners) - kept, kept, told
 
     def _all_wrapped(self, owners: Sequence[Owner], keep: str, generation: int) -> None:
         for owner in owners:
@@ -111,13 +112,9 @@ class Rotation:
         if self._sets.backends.current.current() != keep:
             raise TemporaryError("the back end's key was rotated by somebody else at the same time")
 
-    def _all_renewed(self, owners: Sequence[Owner], generation: int) -> None:
-        for owner in owners:
-            record = self._sets.files.load(owner)
-            if record and (len(record.versions) > 1 or record.versions[0].generation < generation):
-                raise PermanentError(
-                    f"the keys of {owner} are not rotated yet", resolution="Run `sealock keys rotate` again."
-                )
+    def _is_renewed(self, owner: Owner, generation: int) -> bool:
+        record = self._sets.files.load(owner)
+        return record is not None and all(version.generation >= generation for version in record.versions)
 
     def _end_root(self, keep: str) -> str:
         backends = self._sets.backends

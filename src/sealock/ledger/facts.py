@@ -105,10 +105,19 @@ class _Destroyed(_Part):
     by: _Text
 
 
-class _Rotation(_Part):
-    event: Literal["rotation-begun", "rotation-ended"]
+class _Begun(_Part):
+    event: Literal["rotation-begun"]
     level: Literal["root", "sets"]
     generation: _Count
+    by: _Text
+
+
+class _Over(_Part):
+    event: Literal["rotation-ended"]
+    level: Literal["root", "sets"]
+    generation: _Count
+    owners: _Count
+    kept: _Count
     by: _Text
 
 
@@ -124,13 +133,13 @@ class _Passphrase(_Part):
     by: _Text
 
 
-_AnyFact = _Issued | _Ended | _Revoked | _Released | _Destroyed | _Rotation | _BackupPart | _Passphrase
+_AboutKeys = _Destroyed | _Begun | _Over | _BackupPart | _Passphrase
 
 
 class _Line(_Part):
     sequence: Annotated[int, Field(ge=1, lt=2**53)]
     at: _Time
-    fact: Annotated[_AnyFact, Field(discriminator="event")]
+    fact: Annotated[_Issued | _Ended | _Revoked | _Released | _AboutKeys, Field(discriminator="event")]
     previous: _Hex
     digest: _Hex
 

@@ -19,6 +19,7 @@ from sealock.keeper import key_messages as keys
 from sealock.keeper.asked_backup import export, restore
 from sealock.keeper.backends import aead
 from sealock.keeper.backends.passphrase import PassphraseBackend
+from sealock.keeper.protocol import Reply, Request, encode_request
 from sealock.keeper.records import BackupContent, OldBackupFile, write
 from sealock.keeper.stretch import Cost, stretch
 from tests.support.keys import PARSER, PRINTER, Installation, files
@@ -224,6 +225,21 @@ def test_what_a_backup_destroys_stands_in_the_ledger(ours: Installation) -> None
     ours.facts.clear()
     restored(ours, backup)
     assert ours.facts == [KeysDestroyed("team", "parser", "tests"), KeysRestored(0, 1, "tests")]
+
+
+def test_the_passphrase_does_not_go_to_the_keeper(ours: Installation) -> None:
+    """Neither does what would tell it apart from others: only the key it comes to for this one backup."""
+    sent: list[bytes] = []
+
+    async def ask(request: Request) -> Reply:
+        sent.append(encode_request(request))
+        return await ours.ask(request)
+
+    backup = asyncio.run(export(ask, Secret(PASSPHRASE), CHEAP))
+    asyncio.run(restore(ask, backup, Secret(PASSPHRASE)))
+    assert len(sent) == 3
+    for spelling in (PASSPHRASE, b64encode(PASSPHRASE), PASSPHRASE.hex().encode()):
+        assert not any(spelling in content for content in [*sent, backup])
 
 
 def test_a_backups_key_is_not_shown_with_the_request() -> None:

@@ -158,6 +158,7 @@ def test_data_keys_are_of_one_owner_purpose_and_version(ours: Installation) -> N
     version, key = ours.sets.data_key(PARSER, "search")
     assert ours.sets.data_key(PARSER, "search", version)[1].reveal() == key.reveal()
     others = [ours.sets.data_key(PRINTER, "search"), ours.sets.data_key(PARSER, "other")]
+    ours.put(PARSER, "TOKEN", b"value")
     ours.rotate("sets")
     others.append(ours.sets.data_key(PARSER, "search"))
     assert len({key.reveal(), *(other.reveal() for _, other in others)}) == 4

@@ -84,7 +84,7 @@ def test_a_request_is_read_as_it_was_written(request_: protocol.Request) -> None
         keys.Rewrapped(after=OWNER, done=1),
         keys.Renewed(key=PublicKey(OWNER, 2, bytes(32))),
         keys.Renewed(key=None),
-        keys.RotationDone(owners=3, old_key="gone"),
+        keys.RotationDone(owners=3, kept=0, old_key="gone"),
         keys.BackedUp(data=b"\x00\xff", after=None),
         keys.Restored(owners=1),
         keys.Cannot(kind="usage", brief="b", details="d", resolution="r"),

@@ -21,6 +21,7 @@ from sealock.keeper.backends.file import FileBackend
 from sealock.keeper.backends.passphrase import PassphraseBackend
 from sealock.keeper.sealing import seal
 from sealock.keeper.stretch import Cost
+from sealock.store.sealed import SealedFiles
 from tests.support.keys import PARSER, PRINTER, Installation, files
 
 
@@ -159,19 +160,39 @@ def ask(ours: Installation, request: keys.KeyRequest) -> object:
     return asyncio.run(ours.ask(request))
 
 
-def test_the_keeper_does_not_take_a_commands_word_for_the_end(ours: Installation) -> None:
-    """One that says all is done when it is not destroys nothing by that."""
+def test_an_end_before_its_time_destroys_nothing(ours: Installation) -> None:
+    """A command that says all is done when it is not loses nothing by that."""
     values = ours.everything()
     ask(ours, keys.BeginRotation(level="sets"))
-    with pytest.raises(PermanentError, match="not rotated yet"):
-        ask(ours, keys.EndRotation(generation=1))
     ask(ours, keys.Renew(generation=1, owner=PARSER))
     with pytest.raises(UsageError, match="not what this rotation made"):
         ask(ours, keys.DropOld(generation=1, owner=PARSER, version=3))
-    with pytest.raises(PermanentError, match="not rotated yet"):
-        ask(ours, keys.EndRotation(generation=1))
+    with pytest.raises(UsageError, match="not what this rotation made"):
+        ask(ours, keys.DropOld(generation=1, owner=PRINTER, version=1))
+    done = ask(ours, keys.EndRotation(generation=1))
+    assert done == keys.RotationDone(owners=0, kept=3, old_key="")
     assert versions(ours) == {PARSER: [1, 2], PRINTER: [1], Owner("team"): [1]}
     assert ours.everything() == values
+    assert ours.rotate("sets").kept == 0
+    assert ours.everything() == values
+
+
+def test_what_lies_on_another_host_keeps_its_keys(ours: Installation, tmp_path: Path) -> None:
+    """Two hosts ask one keeper; neither may destroy what the other's values need."""
+    values = ours.everything()
+    there = Installation(ours.directory)
+    there.store = SealedFiles(tmp_path / "there")
+    other = Owner("team", "elsewhere")
+    name = there.put(other, "TOKEN", b"on another host")
+    done = ours.rotate("sets")
+    assert (done.owners, done.kept) == (3, 1)
+    assert there.get(name) == b"on another host"
+    done = there.rotate("sets")
+    assert (done.owners, done.kept, done.values) == (1, 3, 1)
+    assert there.get(name) == b"on another host"
+    assert ours.everything() == values
+    assert versions(ours)[other] == [2]
+    assert isinstance(ours.facts[-1], RotationEnded)
 
 
 def test_the_last_look_wraps_what_no_slice_did(ours: Installation) -> None:
@@ -227,9 +248,9 @@ def test_begin_and_end_stand_in_the_ledger(ours: Installation) -> None:
     ours.rotate("sets")
     assert ours.facts == [
         RotationBegun("root", 1, "tests"),
-        RotationEnded("root", 1, "tests"),
+        RotationEnded("root", 1, 3, 0, "tests"),
         RotationBegun("sets", 2, "tests"),
-        RotationEnded("sets", 2, "tests"),
+        RotationEnded("sets", 2, 3, 0, "tests"),
     ]
 
 

@@ -56,7 +56,7 @@ def released(name: str = "TOKEN", build: str = "b1") -> Released:
 ABOUT_KEYS: tuple[Fact, ...] = (
     KeysDestroyed("team", "", "admin"),
     RotationBegun("sets", 3, "admin"),
-    RotationEnded("root", 4, "admin"),
+    RotationEnded("root", 4, 3, 1, "admin"),
     KeysBackedUp(0, 64, "admin"),
     KeysRestored(1, 2, "admin"),
     PassphraseChanged("admin"),
