@@ -4,6 +4,7 @@ one has to be asked."""
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 from dataclasses import replace
 
 import pytest
@@ -25,7 +26,10 @@ def records(database: Database) -> AccessRecords:
     return DatabaseAccess(database)
 
 
-async def test_of_many_at_once_one_is_first(records: AccessRecords) -> None:
+async def test_of_many_at_once_one_is_first(records: AccessRecords, database: Database) -> None:
+    async with AsyncExitStack() as connected:  # so that none has to connect first
+        for _ in range(8):
+            await connected.enter_async_context(database.read())
     many = [replace(ADA, id=f"{n:032x}", email=f"{n}@example.com") for n in range(8)]
     first = await asyncio.gather(*(records.add_first_person(person, "hash") for person in many))
     assert sum(first) == 1
