@@ -17,9 +17,13 @@ from sealock.core.source import GitAddress, Source
 from sealock.ledger.receipts import ReceiptFiles
 from sealock.ledger.signing import InstallationKey
 from sealock.ledger.verify import ReceiptVerifier
+from sealock.machines.agent import SshAgents
 from sealock.machines.fake import FakeMachines
 from sealock.pipeline.reader import read_plan
+from sealock.providers.git.address import parse
+from sealock.providers.git.dial import GitDialer
 from sealock.providers.git.local import LocalRepositories
+from sealock.providers.git.ref import check_ref
 from tests.support.leases import Vault
 
 
@@ -80,6 +84,12 @@ class FakeProjects:
 
     def remove(self, name: str) -> None:
         self.kept = [each for each in self.kept if each.name != name]
+
+
+def local_checkout(runtime: Path) -> tuple[CheckoutPorts, FakeMachines]:
+    """What a build of a directory of this host takes: no Git server may be reached."""
+    ports = CheckoutPorts(GitDialer([]), SshAgents(runtime), parse, check_ref)
+    return ports, FakeMachines(runtime / "machines")
 
 
 class Course:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from sealock.builds.checkout import CheckoutPorts
 from sealock.builds.leases import BelongsTo, Prepare, nothing_to_prepare
+from sealock.builds.pinned import Pinned
 from sealock.core.image import Images
 from sealock.core.lease import Leases
 from sealock.core.log import BuildLogs, NewMasker
@@ -23,13 +24,15 @@ class RunRequest:
     """What to build. pipelines: none named means all. image: instead of the one the plan names.
 
     project: whose key and secrets. For a RemoteSource found by its address when it is not given; a
-    directory belongs to none unless it is.
+    directory belongs to none unless it is. pinned: the versions of its secrets to ask for, instead of the
+    newest.
     """
 
     source: Source
     pipelines: tuple[str, ...] = ()
     image: str | None = None
     project: Project | None = None
+    pinned: Pinned | None = None
 
 
 @dataclass(frozen=True)

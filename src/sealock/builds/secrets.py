@@ -52,17 +52,30 @@ def project_secrets(project: Project, values: SealedValues, name: str | None = N
     return [each for each in found if name is None or each.name.name == name]
 
 
-def remove_secret(project: Project, name: str, values: SealedValues) -> int:
-    """Destroy every version; how many there were. UsageError if there is none."""
-    live = [each for each in project_secrets(project, values, name) if each.destroyed_at is None]
+def remove_secret(project: Project, name: str, values: SealedValues, version: int | None = None) -> int:
+    """Destroy every version, or that one; how many there were. UsageError if there is none."""
+    live = [
+        each
+        for each in project_secrets(project, values, name)
+        if each.destroyed_at is None and version in (None, each.name.version)
+    ]
     if not live:
+        which = "" if version is None else f" in version {version}"
         raise UsageError(
-            f"{project.name} has no secret {name[:80]!r}",
-            resolution=f"`sealock secrets list {project.name}` lists them.",
+            f"{project.name} has no secret {name[:80]!r}{which}",
+            resolution=f"`sealock secrets history {project.name} {name[:80]}` lists its versions."
+            if version is not None
+            else f"`sealock secrets list {project.name}` lists them.",
         )
     for each in live:
         values.destroy(each.name)
     return len(live)
+
+
+def version_in_use(project: Project, name: str, values: SealedValues) -> int | None:
+    """The version that builds get now. None if there is none."""
+    live = [each for each in project_secrets(project, values, name) if each.destroyed_at is None]
+    return max((each.name.version for each in live), default=None)
 
 
 def _check_name(kind: Kind, name: str) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+from sealock.builds.pinned import Pinned
 from sealock.core.errors import UsageError
 from sealock.core.event import Emit, Notice
 from sealock.core.lease import HeldLease, Refused
@@ -34,18 +35,32 @@ class Given:
     value: Secret
 
 
-def find_secrets(plan: Plan, project: Project | None, values: SealedValues) -> Found:
-    """The newest version of everything the plan's steps name. UsageError for what is not there."""
-    return {step.full_name: _of_step(step, project, values) for step in plan.steps if step.secrets}
+def find_secrets(
+    plan: Plan, project: Project | None, values: SealedValues, pinned: Pinned | None = None
+) -> Found:
+    """Everything the plan's steps name, in the newest version or the one that is pinned; the same version
+    for every step. UsageError for what is not there."""
+    first: dict[str, Step] = {}
+    for step in plan.steps:
+        for name in step.secrets:
+            first.setdefault(name, step)
+    chosen = {name: _choose(name, step, project, values, pinned) for name, step in first.items()}
+    return {
+        step.full_name: tuple(chosen[name] for name in step.secrets) for step in plan.steps if step.secrets
+    }
 
 
-def _of_step(step: Step, project: Project | None, values: SealedValues) -> tuple[Sealed, ...]:
+def _choose(
+    name: str, step: Step, project: Project | None, values: SealedValues, pinned: Pinned | None
+) -> Sealed:
     if project is None:
         raise UsageError(
-            f"`{step.name}` names the secret {step.secrets[0]}, and this build belongs to no project",
+            f"`{step.name}` names the secret {name}, and this build belongs to no project",
             resolution="Secrets are a project's: say which with --project NAME.",
         )
-    return tuple(_newest(name, step, project, values) for name in step.secrets)
+    if pinned is not None:
+        return _pinned(name, step, project, values, pinned)
+    return _newest(name, step, project, values)
 
 
 def _newest(name: str, step: Step, project: Project, values: SealedValues) -> Sealed:
@@ -57,6 +72,23 @@ def _newest(name: str, step: Step, project: Project, values: SealedValues) -> Se
         f"`{step.name}` names the secret {name}, and {project.name} has none of that name",
         resolution=f"Set it with `sealock secrets set {project.name} {name}`, or leave it out of the step.",
     )
+
+
+def _pinned(name: str, step: Step, project: Project, values: SealedValues, pinned: Pinned) -> Sealed:
+    version = pinned.versions.get(name)
+    if version is None:
+        raise UsageError(
+            f"`{step.name}` names the secret {name}, and build {pinned.build} was not given it",
+            resolution="A build is given a step's secrets just before that step, so one that ended earlier "
+            "lacks them. Build without --secrets-of, or leave the secret out of the step.",
+        )
+    found = values.get(owner_of(project.id), version.kind, name, version.number)
+    if found is None:
+        raise UsageError(
+            f"version {version.number} of {name}, which build {pinned.build} was given, is destroyed",
+            resolution="Build without --secrets-of: that gives the newest version.",
+        )
+    return found
 
 
 class StepSecrets:

@@ -24,6 +24,7 @@ from sealock.builds.leases import BuildLeases, Commit, LeasedKey, prepared
 from sealock.builds.logged import logged
 from sealock.builds.masked import masked
 from sealock.builds.phases import phase
+from sealock.builds.pinned import must_be_of
 from sealock.builds.request import RunPorts, RunRequest
 from sealock.builds.step_secrets import Found, StepSecrets, find_secrets
 from sealock.builds.steps import environment, run_steps
@@ -94,15 +95,17 @@ class Way:
         """Go it to the end of the steps; every machine is gone when this returns or raises."""
         source = self._request.source
         if isinstance(source, DirectorySource):
+            must_be_of(self._request.project, self._request.pinned)
             return await self._from_directory(source)
         project = self._project(source)
+        must_be_of(project, self._request.pinned)
         async with prepared(self._ports.secrets.prepare):
             return await self._from_remote(source, project)
 
     async def _from_directory(self, source: DirectorySource) -> tuple[BuildRecord, Verdict]:
         async with self._ports.repositories.open(source) as repository:
             plan = self._read_plan(await repository.read_file(PLAN_FILE, PLAN_LIMIT))
-            found = find_secrets(plan, self._request.project, self._ports.secrets.values)
+            found = self._find_secrets(plan, self._request.project)
             needs = self._needs(plan, submodules=plan.submodules)
             record = self._begin(needs, plan)
             async with self._machine(needs, record) as machine:
@@ -126,8 +129,7 @@ class Way:
                 record.plan_digest, record.pipelines = plan.digest, _pipelines(plan)
                 said = None
                 if wanted == needs:
-                    found = find_secrets(plan, project, self._ports.secrets.values)
-                    work = Work(plan, found, project, done.branch)
+                    work = Work(plan, self._find_secrets(plan, project), project, done.branch)
                     said = await self._steps(machine, work, done, record)
             if said is not None:
                 return record, after_steps(said, record)
@@ -170,6 +172,9 @@ class Way:
         commit = Commit(work.branch, protected)
         async with self._leases.steps(work.project, work.plan, names, commit) as lease:
             yield lease
+
+    def _find_secrets(self, plan: Plan, project: Project | None) -> Found:
+        return find_secrets(plan, project, self._ports.secrets.values, self._request.pinned)
 
     def _project(self, source: RemoteSource) -> Project:
         project = self._request.project or self._ports.projects.for_address(source.address)

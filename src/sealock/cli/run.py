@@ -16,6 +16,7 @@ from typing import IO, cast
 
 import click
 
+from sealock.builds.pinned import versions_given
 from sealock.builds.request import RunRequest
 from sealock.builds.run import RunResult
 from sealock.cli.display import Display, JsonDisplay, PlainDisplay
@@ -42,6 +43,12 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     "--project", "named", metavar="NAME", help="The project whose secrets a directory's build may have."
 )
 @click.option(
+    "--secrets-of",
+    "earlier",
+    metavar="BUILD",
+    help="Give the steps the versions of secrets that this build was given, not the newest.",
+)
+@click.option(
     "--json", "style", flag_value="json", help="One JSON object a line for each event, the result last."
 )
 @click.option("--plain", "style", flag_value="plain", help="Plain lines. Default outside a terminal.")
@@ -56,6 +63,7 @@ def run(
     pipelines: tuple[str, ...],
     working_tree: bool,
     named: str | None,
+    earlier: str | None,
     style: str | None,
 ) -> int:
     """Build a directory or repository in a new machine, and end with the build's result.
@@ -68,7 +76,8 @@ def run(
     its host.
     """
     project = None if named is None else tools.projects().get(named)
-    request = RunRequest(find_source(tools, source, ref, working_tree), pipelines, image, project)
+    pinned = None if earlier is None else asyncio.run(versions_given(earlier, tools.exposures()))
+    request = RunRequest(find_source(tools, source, ref, working_tree), pipelines, image, project, pinned)
     writer = Writer(open_output())
     display = choose_display(style, writer)
     try:

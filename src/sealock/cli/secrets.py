@@ -15,7 +15,7 @@ from pathlib import Path
 
 import click
 
-from sealock.builds.secrets import keep_secret, project_secrets, remove_secret
+from sealock.builds.secrets import keep_secret, project_secrets, remove_secret, version_in_use
 from sealock.cli.tools import Tools
 from sealock.core.errors import UsageError
 from sealock.core.release import Entry, Released
@@ -67,6 +67,13 @@ def set_(
             found, kind, name, value, scope, values=tools.sealed_values(), sealer=tools.secret_sealer()
         )
     click.echo(f"The {kind} {name} of {project} is set, version {kept.version}, for {_words(scope)}.")
+    if kept.version > 1:
+        click.echo(
+            "Earlier versions stay for `sealock run --secrets-of`, each for what it was set with: see"
+        )
+        click.echo(
+            f"`sealock secrets history {project} {name}`; `sealock secrets remove --version` destroys one."
+        )
 
 
 @secrets.command("list")
@@ -94,18 +101,26 @@ def history(tools: Tools, project: str, name: str, as_json: bool) -> None:
 @secrets.command()
 @click.argument("project")
 @click.argument("name")
+@click.option("--version", type=click.IntRange(min=1), help="Destroy this version alone.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
-def remove(tools: Tools, project: str, name: str, yes: bool) -> None:
-    """Destroy every version of the secret NAME of PROJECT. That it was there stays in its history."""
-    found = tools.projects().get(project)
+def remove(tools: Tools, *, project: str, name: str, version: int | None, yes: bool) -> None:
+    """Destroy every version of the secret NAME of PROJECT. That it was there stays in its history.
+
+    With --version that version alone; where it was the newest, builds get the one before it again.
+    """
+    found, values = tools.projects().get(project), tools.sealed_values()
+    which = "every version" if version is None else f"version {version}"
     if not yes:
-        click.confirm(f"Destroy every version of the secret {name} of {project}?", abort=True)
-    gone = remove_secret(found, name, tools.sealed_values())
-    click.echo(
-        f"{gone} version(s) of {name} of {project} are destroyed. What builds were given stays theirs:"
-    )
+        click.confirm(f"Destroy {which} of the secret {name} of {project}?", abort=True)
+    in_use = version_in_use(found, name, values)
+    gone = remove_secret(found, name, values, version)
+    told = f"{gone} version(s)" if version is None else f"version {version}"
+    click.echo(f"Destroyed: {told} of {name} of {project}. What builds were given stays theirs:")
     click.echo("`sealock secrets exposures BUILD` says which had it, so replace it where it opens something.")
+    left = version_in_use(found, name, values)
+    if left is not None and left != in_use:
+        click.echo(f"NOTE: version {left} is the newest now, so builds get that one.")
 
 
 @secrets.command()

@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from sealock.builds.pinned import Pinned, Version
 from sealock.core.build import Outcome
 from sealock.core.errors import PermanentError, SealockError, UsageError
 from sealock.core.machine import Remains
+from sealock.core.release import Basis, Entry, Released
+from sealock.core.sealed import Kind
 from sealock.core.source import DirectorySource, GitAddress, RemoteSource
 
 if TYPE_CHECKING:
@@ -165,3 +168,34 @@ def test_a_reader_who_goes_away_cancels_the_build(tools: FakeTools, sealock: Sea
         code, _, err = sealock("run")
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     assert (code, err) == (1, "")
+
+
+class Ledger:
+    """One build of project `p`, which was given TOKEN in version 3."""
+
+    async def exposures(self, build: str) -> list[Entry]:
+        fact = Released(
+            "local", "p", "variable", "TOKEN", 3, Basis.LEASE, "", build, 1, "test:a", "w", "w", "0" * 64
+        )
+        return [Entry(1, 1.0, fact, "0" * 64, "0" * 64)] if build == "b" * 32 else []
+
+
+def test_the_versions_of_an_earlier_build_are_asked_for(
+    tools: FakeTools, sealock: Sealock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(tools), "exposures", lambda _: Ledger(), raising=False)
+    assert sealock("run", "--secrets-of", "b" * 32)[0] == 0
+    assert sealock("run")[0] == 0
+    pinned, newest = (request.pinned for request in tools.fake_runner.requests)
+    assert pinned == Pinned("b" * 32, frozenset({"p"}), {"TOKEN": Version(Kind.VARIABLE, 3)})
+    assert newest is None
+
+
+def test_an_earlier_build_that_nobody_knows_starts_nothing(
+    tools: FakeTools, sealock: Sealock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(tools), "exposures", lambda _: Ledger(), raising=False)
+    code, _, err = sealock("run", "--secrets-of", "c" * 32)
+    assert code == 2
+    assert "there is no build" in err
+    assert tools.fake_runner.requests == []

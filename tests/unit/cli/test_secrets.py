@@ -158,6 +158,39 @@ def test_versions_are_listed_and_destroyed_and_remembered(
     assert not [path for path in tools.values._directory.rglob("*.json") if b'"data":"' in path.read_bytes()]
 
 
+def test_a_single_version_is_destroyed(
+    sealock: Sealock, tools: SecretTools, typed: Callable[[bytes], None]
+) -> None:
+    for value in (b"canary one", b"canary two", b"canary three"):
+        typed(value)
+        assert sealock("secrets", "set", "shop", "TOKEN")[0] == 0
+    remove = ("secrets", "remove", "shop", "TOKEN", "--yes", "--version")
+    code, out, _ = sealock(*remove, "1")
+    assert code == 0
+    assert "Destroyed: version 1 of TOKEN of shop" in out
+    assert "NOTE" not in out
+    assert tools.opened("TOKEN")[1] == b"canary three"
+    assert "NOTE: version 2 is the newest now, so builds get that one." in sealock(*remove, "3")[1]
+    assert tools.opened("TOKEN")[1] == b"canary two"
+    told = json.loads(sealock("secrets", "history", "shop", "TOKEN", "--json")[1])
+    assert [each["destroyed_at"] is None for each in told] == [False, True, False]
+    assert [
+        tools.values.get(owner_of(ID), Kind.VARIABLE, "TOKEN", number) is None for number in (1, 2, 3)
+    ] == [*(True, False, True)]
+
+
+@pytest.mark.parametrize("version", ["2", "0", "-1", "x", "99999999999999999999"])
+def test_a_version_that_is_not_there_is_not_destroyed(
+    version: str, sealock: Sealock, tools: SecretTools, typed: Callable[[bytes], None]
+) -> None:
+    typed(VALUE)
+    assert sealock("secrets", "set", "shop", "TOKEN")[0] == 0
+    code, _, err = sealock("secrets", "remove", "shop", "TOKEN", "--yes", "--version", version)
+    assert code == 2
+    assert err
+    assert tools.opened("TOKEN")[1] == VALUE
+
+
 def test_nothing_shows_a_value(sealock: Sealock, tools: SecretTools, typed: Callable[[bytes], None]) -> None:
     typed(b"canary-value")
     commands = [("set", "shop", "TOKEN"), ("list", "shop"), ("history", "shop", "TOKEN")]
