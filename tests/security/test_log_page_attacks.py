@@ -154,6 +154,23 @@ def test_markup_in_output_is_text(data: bytes) -> None:
     check(data)
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        b"javascript://a.example/%0aalert(1)",
+        b"data://a.example/text",
+        b"https://a.example/'onclick='x",
+        b"https://a.example/<b>",
+        b"https://a.example/\\b",
+        b"https://good.example:443@a.example/",
+        b"//a.example/",
+        b"/b",
+    ],
+)
+def test_an_address_that_is_more_or_less_than_one_is_no_link(address: bytes) -> None:
+    assert Ansi().html(b"\x1b]8;;" + address + b"\x07text") == "text"
+
+
 def test_a_link_that_is_opened_within_another_ends_it() -> None:
     html = Ansi().html(b"\x1b]8;;https://a.example\x07one\x1b]8;;https://b.example\x07two")
     assert re.findall('href="([^"]*)">?', html) == ["https://a.example", "https://b.example"]
@@ -197,11 +214,10 @@ PATHOLOGICAL: dict[str, Callable[[int], bytes]] = {
 
 @pytest.mark.parametrize("name", PATHOLOGICAL)
 def test_no_line_takes_longer_than_its_length(name: str) -> None:
-    """Four times the length may take eight times as long, which squares would not keep to."""
+    """Eight times the length may take 24 times as long on a busy host; a square would be 64 times."""
     make = PATHOLOGICAL[name]
-    short, long = (quickest(make(size)) for size in (LONGEST_LINE // 4, LONGEST_LINE))
-    assert long < max(8 * short, 0.01)
-    assert long < 1
+    short, long = (quickest(make(size)) for size in (LONGEST_LINE // 8, LONGEST_LINE))
+    assert long < max(24 * short, 0.02)
 
 
 def quickest(data: bytes) -> float:
@@ -219,10 +235,11 @@ def test_countless_different_sequences_fill_no_memory() -> None:
     ansi = Ansi()
     tracemalloc.start()
     try:
-        for number in range(10_000):
-            ansi.html(b"\x1b[" + b"0" * 5000 + b";%dmx" % number)
+        for number in range(20_000):
             ansi.html(b"\x1b[38;2;%d;%d;%dmx" % (number & 255, number >> 8, 7))
+            if number % 10 == 0:
+                ansi.html(b"\x1b[" + b"0" * 5000 + b";%dmx" % number)
         kept, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert kept < 8_000_000
+    assert kept < 5_000_000
