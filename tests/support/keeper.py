@@ -20,7 +20,8 @@ from sealock.keeper.backends.file import FileBackend
 from sealock.keeper.backends.port import Backends
 from sealock.keeper.care import KeyCare
 from sealock.keeper.client import KeeperClient, LocalDoor
-from sealock.keeper.desk import Desk, DeskParts
+from sealock.keeper.desk import Desk
+from sealock.keeper.desk_parts import DeskParts
 from sealock.keeper.epoch import Clocks, Epoch
 from sealock.keeper.identity import load_or_create
 from sealock.keeper.journal import Journal

@@ -1,4 +1,4 @@
-"""What the keeper does to keys when an operator asks (`keeper.desk.Care`): look, rotate, back up, destroy.
+"""What the keeper does to keys when an operator asks (`keeper.desk_parts.Care`).
 
 Each answer is a slice of work. What changes or discloses keys is written into the ledger before it is done.
 """
@@ -41,7 +41,7 @@ class KeyCare:
         self._rotation = Rotation(sets, journal)
 
     def answer(self, request: keys.KeyRequest, by: str, write: Write) -> keys.KeyReply | Done:
-        """As `keeper.desk.Care`."""
+        """As `keeper.desk_parts.Care`."""
         reply: keys.KeyReply | Done
         match request:
             case keys.AskKeys():

@@ -9,30 +9,27 @@ requests; what depends on the ledger is done one at a time. What is done to keys
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from threading import Lock
-from typing import Protocol
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from sealock import __version__
 from sealock.core.decision import Decision, Denied
 from sealock.core.errors import PermanentError, SealockError, TemporaryError
 from sealock.core.lease import Lease
-from sealock.core.release import Entry, Fact, GrantRevoked, LeaseEnded, Ledger
+from sealock.core.release import Entry, Fact, GrantRevoked, LeaseEnded
 from sealock.core.scope import disclose
-from sealock.core.sealed import PublicKeys, RetiredKey, Sealed, Unsealer
+from sealock.core.sealed import RetiredKey, Sealed
 from sealock.core.secret import Secret
 from sealock.keeper import protocol
 from sealock.keeper.admission import Proposal, may, may_care, may_end, may_lease
-from sealock.keeper.authorities import Authorities
 from sealock.keeper.conditions import Case
-from sealock.keeper.epoch import Epoch
+from sealock.keeper.desk_parts import DeskParts
 from sealock.keeper.facts import issued, key_of, listed, released
 from sealock.keeper.history import History
-from sealock.keeper.key_messages import KeyReply, KeyRequest, cannot
+from sealock.keeper.key_messages import KeyRequest, cannot
 from sealock.keeper.peers import Peer, PeerRole
 from sealock.keeper.rules import SCOPED, may_leave, may_open
 from sealock.keeper.sealing import seal_to
@@ -41,20 +38,6 @@ from sealock.keeper.statements import NotSigned, read_grant, read_lease, read_se
 MOST_NAMED = 10
 """Things of one request that the log names."""
 
-Log = Callable[[str], None]
-"""Takes one line. No value ever opened is in it."""
-
-
-class Care(Protocol):
-    """Does what operators ask about keys."""
-
-    def answer(
-        self, request: KeyRequest, by: str, write: Callable[[Sequence[Fact]], None]
-    ) -> KeyReply | protocol.Done:
-        """Do it. by: who asks. write: puts facts into the ledger; what it raises stops everything that would
-        follow from them. A SealockError is told to who asked: no value is in it."""
-        ...
-
 
 class _No(Exception):
     """Refused; the text is for the keeper's log alone."""
@@ -62,24 +45,6 @@ class _No(Exception):
 
 class _LedgerFails(Exception):
     """What was allowed could not be written down."""
-
-
-@dataclass(frozen=True)
-class DeskParts:
-    """What a desk works with. workers: names a lease may be made out to. achieved: how the process is shut
-    in, and directory: where it keeps what is its own, for the status."""
-
-    ledger: Ledger
-    epoch: Epoch
-    unsealer: Unsealer
-    public_keys: PublicKeys
-    care: Care
-    key: Ed25519PrivateKey
-    workers: frozenset[str]
-    authorities: Authorities
-    log: Log
-    achieved: tuple[str, ...] = ()
-    directory: str = ""
 
 
 class Desk:

@@ -23,7 +23,8 @@ from sealock.core.release import Ledger
 from sealock.core.secret import Secret
 from sealock.keeper.authorities import read_authorities
 from sealock.keeper.confine import become, lock_memory, shut_in
-from sealock.keeper.desk import Care, Desk, DeskParts, Log
+from sealock.keeper.desk import Desk
+from sealock.keeper.desk_parts import Care, DeskParts, Log
 from sealock.keeper.epoch import Epoch
 from sealock.keeper.identity import load_or_create
 from sealock.keeper.keysets import KeySets

@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from sealock.core.errors import PermanentError
-from sealock.keeper.desk import Desk, Log
+from sealock.keeper.desk import Desk
+from sealock.keeper.desk_parts import Log
 from sealock.keeper.handshakes import Handshakes
 from sealock.keeper.peers import Peer, Peers
 from sealock.keeper.protocol import (
