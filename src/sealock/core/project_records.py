@@ -1,0 +1,37 @@
+"""The port of `core.project.Projects` for a place that has to be waited for, such as a database."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from sealock.core.project import Project
+from sealock.core.source import GitAddress
+
+
+class ProjectRecords(Protocol):
+    """Where one account's projects are kept. Each call is one transaction."""
+
+    async def add(self, project: Project) -> None:
+        """Keep a new project. UsageError if its name or address is taken."""
+        ...
+
+    async def replace(self, project: Project) -> None:
+        """Keep a changed project (same id and name). UsageError if it is not there, or its key is neither
+        the one that is kept nor the next; RetiredKey if it is sealed to a key that was rotated away."""
+        ...
+
+    async def get(self, name: str) -> Project:
+        """The project of that name. UsageError, naming near matches, if there is none."""
+        ...
+
+    async def for_address(self, address: GitAddress) -> Project | None:
+        """The project that builds this repository, if there is one."""
+        ...
+
+    async def all(self) -> list[Project]:
+        """Every project, by name."""
+        ...
+
+    async def remove(self, name: str) -> None:
+        """Forget the project, its sealed key and its builds. UsageError if there is none of that name."""
+        ...
