@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -54,6 +55,10 @@ class Around(Protocol):
         """The clock is set."""
         ...
 
+    async def seen(self) -> None:
+        """All workers are there at this moment."""
+        ...
+
     async def check(self) -> None:
         """What is kept twice is the same in both places."""
         ...
@@ -97,6 +102,9 @@ class AroundMemory:
     def jump(self, seconds: float) -> None:
         self.now += seconds
 
+    async def seen(self) -> None:
+        pass
+
     async def check(self) -> None:
         pass
 
@@ -107,13 +115,14 @@ class AroundDatabase:
     def __init__(self, database: Database, patience: Patience = PATIENCE) -> None:
         self.database = database
         self.offset = 0
+        self.told: Callable[[], int] | None = None
         self.numbers: dict[str, int] = {}
         self.wakeups = LocalWakeups()
         self.queue: Queue = DatabaseQueue(database, self.wakeups, patience, self.time)
 
     def time(self, connection: Connection) -> int:
         """The database's own, as it was set."""
-        return database_time(connection) + self.offset
+        return self.told() if self.told else database_time(connection) + self.offset
 
     async def account(self, name: str, max_running: int = 100, weight: int = 1) -> None:
         account = {"id": name, "name": name, "created_at": 1, "max_running": max_running, "weight": weight}
@@ -141,6 +150,10 @@ class AroundDatabase:
 
     def jump(self, seconds: float) -> None:
         self.offset += round(seconds * 1000)
+
+    async def seen(self) -> None:
+        async with self.database.write() as connection:
+            await connection.execute(update(workers).values(seen_at=await connection.run_sync(self.time)))
 
     async def check(self) -> None:
         async with self.database.read() as connection:

@@ -248,7 +248,8 @@ class Queue(Protocol):
 
     async def fail(self, fence: Fence, reason: str, *, temporary: bool) -> bool:
         """It could not be run, by no fault of its own. temporary: a second try may succeed; there is one,
-        unless attempts are used up, its deployment had begun, or it is to be cancelled. As `finish`."""
+        unless attempts are used up, its deployment had begun, or it is to be cancelled. False: the
+        worker no longer has it, perhaps because it said so before."""
         ...
 
     async def cancel(self, build: str, reason: str) -> QueueState | None:

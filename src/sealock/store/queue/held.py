@@ -12,7 +12,7 @@ from sealock.store.database.tables import workers
 from sealock.store.queue.change import Change
 from sealock.store.queue.deadlines import lease_until
 from sealock.store.queue.entries import Entry, end, entry_of, follow, note, words
-from sealock.store.queue.tables import queue_builds
+from sealock.store.queue.tables import queue_builds, queue_events
 from sealock.store.queue.view import HELD
 
 
@@ -83,8 +83,10 @@ def _said_before(change: Change, fence: Fence, outcome: Outcome) -> bool:
 
 
 def _refuse(change: Change, fence: Fence) -> bool:
-    """Note it with the build it speaks of, if there is one."""
-    entry = entry_of(change, fence.build)
-    if entry is not None:
+    """Note it once, of who had the build: nobody else can write into its history."""
+    of = queue_events.c
+    its_own = (of.build == fence.build, of.attempt == fence.attempt, of.worker == fence.worker)
+    known = set(change.connection.execute(select(of.kind).where(*its_own)).scalars())
+    if QueueEventKind.CLAIMED in known and QueueEventKind.REFUSED not in known:
         note(change, fence, QueueEventKind.REFUSED, "it no longer has the build")
     return False

@@ -268,15 +268,13 @@ class MemoryQueue:
         return said == (fence.attempt, fence.worker, outcome)
 
     def _refuse(self, fence: Fence) -> bool:
-        event = QueueEvent(
-            fence.build,
-            fence.attempt,
-            self._clock(),
-            QueueEventKind.REFUSED,
-            fence.worker,
-            "it no longer has the build",
-        )
-        self._events.append(event)
+        known = {
+            event.kind for event in self._events if Fence(event.build, event.attempt, event.worker) == fence
+        }
+        if QueueEventKind.CLAIMED in known and QueueEventKind.REFUSED not in known:
+            kind, why = QueueEventKind.REFUSED, "it no longer has the build"
+            at = self._clock()
+            self._events.append(QueueEvent(fence.build, fence.attempt, at, kind, fence.worker, why))
         return False
 
     def _put_back(self) -> int:
