@@ -90,7 +90,7 @@ def _sealing(output: bytes) -> list[Row]:
     with tempfile.TemporaryDirectory(dir="/dev/shm", prefix="sealock-bench-") as directory:
         logs, key = LogFiles(Path(directory)), Secret(os.urandom(32))
         alone = [_rate(lambda: _encrypt(output), len(output)) for _ in range(RUNS)]
-        sealed = [_rate(lambda: _seal(logs, key, output), len(output)) for _ in range(RUNS)]
+        sealed = [_rate(lambda: _seal(Path(directory), key, output), len(output)) for _ in range(RUNS)]
         with logs.open(BUILD, key) as reader:
             opened = [_rate(reader.summary, len(output)) for _ in range(RUNS)]
             read = [_seconds(lambda: reader.read(lines // 2, 1000)) for _ in range(RUNS)]
@@ -112,10 +112,9 @@ def _encrypt(output: bytes) -> None:
         cipher.encrypt(number.to_bytes(12, "big"), output[start : start + CHUNK_OUTPUT], None)
 
 
-def _seal(logs: LogFiles, key: Secret, output: bytes) -> None:
-    if BUILD in logs.all():
-        logs.remove(BUILD)
-    writer = logs.create(BUILD, key)
+def _seal(directory: Path, key: Secret, output: bytes) -> None:
+    (directory / f"{BUILD}.log").unlink(missing_ok=True)
+    writer = LogFiles(directory).create(BUILD, key)
     for start in range(0, len(output), PIECE):
         writer.write(output[start : start + PIECE])
     writer.close()

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from sealock.core.errors import UsageError
 from sealock.core.keys import Sealer
 from sealock.core.project import PROJECT_NAME, Project, Projects, owner_of
-from sealock.core.sealed import KeyDestroyer, SealedPlace
+from sealock.core.sealed import KeyDestroyer, Owner, SealedPlace
 from sealock.core.source import GitAddress
 
 
@@ -61,16 +61,23 @@ def reset_key(name: str, *, projects: Projects, sealer: Sealer) -> Project:
 
 
 def remove_project(
-    name: str, *, projects: Projects, keys: KeyDestroyer, places: Sequence[SealedPlace]
+    name: str,
+    *,
+    projects: Projects,
+    keys: KeyDestroyer,
+    places: Sequence[SealedPlace],
+    remove_logs: Callable[[Owner], object],
 ) -> Project:
     """Destroy the project's keys, then forget it and everything sealed to them; returns what it was.
 
     From the first step on nothing of it opens again, from no backup either; cut short, it can be asked for
-    again. places: where values sealed to its keys lie. UsageError if there is no such project.
+    again. places: where values sealed to its keys lie. remove_logs: removes its builds' logs, which are
+    found by their keys and so go before those. UsageError if there is no such project.
     """
     project = projects.get(name)
     owner = owner_of(project.id)
     keys.destroy(owner)
+    remove_logs(owner)
     for place in places:
         place.forget_owner(owner)
     projects.remove(name)

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 import click
 
 from sealock.builds.projects import add_project, remove_project, reset_key
+from sealock.cli.logs import remove_logs_of
 from sealock.cli.tools import Tools
 from sealock.core.project import Project
 
@@ -113,11 +114,17 @@ def reset_key_(tools: Tools, name: str, as_json: bool) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
 def remove(tools: Tools, name: str, yes: bool) -> None:
-    """Forget the project NAME and its sealed key."""
+    """Forget the project NAME, its keys, its secrets and its builds' logs."""
     found = tools.projects().get(name)
     if not yes:
-        click.confirm(f"Forget {found.name} ({found.address}) and destroy its sealed key?", abort=True)
-    remove_project(name, projects=tools.projects(), keys=tools.key_destroyer(), places=tools.sealed_places())
+        click.confirm(f"Forget {found.name} ({found.address}), its keys, secrets and logs?", abort=True)
+    remove_project(
+        name,
+        projects=tools.projects(),
+        keys=tools.key_destroyer(),
+        places=tools.sealed_places(),
+        remove_logs=lambda owner: remove_logs_of(tools, owner),
+    )
     click.echo(f"The project {found.name} is gone. Remove its key at the Git server too:")
     click.echo(found.public_key)
 

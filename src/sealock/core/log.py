@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Protocol, Self
 
+from sealock.core.errors import UsageError
 from sealock.core.sealed import Owner
 from sealock.core.secret import Secret
 
@@ -95,6 +97,25 @@ class LogSummary:
     complete: bool
 
 
+@dataclass(frozen=True)
+class LogRemoval:
+    """What is left of a log that was removed. by: who had it removed. at: seconds since 1970."""
+
+    build_id: str
+    by: str
+    at: float
+
+
+def was_removed(removal: LogRemoval) -> UsageError:
+    """What to tell whoever asks for a log that was removed."""
+    at = datetime.fromtimestamp(removal.at, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return UsageError(
+        f"the log of build {removal.build_id} was removed",
+        details=f"{at}, by {removal.by}",
+        resolution="Its receipt still has the log's digest: a copy that somebody kept can be told by it.",
+    )
+
+
 class LogWriter(Protocol):
     """Keeps the log of one build that is under way. Each method raises PermanentError if nothing more
     can be kept; it is of no use from then on, and what was kept before is whole."""
@@ -172,19 +193,25 @@ class Logs(Protocol):
     caller may forget once the call returns."""
 
     def create(self, build_id: str, key: Secret) -> LogWriter:
-        """A new log. PermanentError if this build has one already, or it cannot be kept."""
+        """A new log. PermanentError if this build has or had one already, or it cannot be kept."""
         ...
 
     def open(self, build_id: str, key: Secret) -> LogReader:
-        """UsageError if this build has no log; PermanentError if it is not what was kept."""
+        """UsageError if this build has no log, or it was removed; PermanentError if it is not what was
+        kept."""
         ...
 
     def all(self) -> list[str]:
         """The builds that have a log, by id."""
         ...
 
-    def remove(self, build_id: str) -> None:
-        """Remove a build's log. UsageError if there is none."""
+    def remove(self, build_id: str, by: str) -> None:
+        """Remove a build's log for good; that it was there, who removed it and when is remembered. Cut
+        short, it can be asked for again. UsageError if there is none, or it was removed."""
+        ...
+
+    def removal(self, build_id: str) -> LogRemoval | None:
+        """What is remembered of a log that was removed. None for any other."""
         ...
 
 
@@ -200,4 +227,13 @@ class BuildLogs(Protocol):
         """A build's log, for whoever may read it. The keeper writes down that it was read.
 
         As `Logs.open`; UsageError if there is no key of that log; `core.lease.Refused` or `KeeperAway`."""
+        ...
+
+    def remove(self, owner: Owner | None, build_id: str, by: str) -> None:
+        """Destroy the sealed key of a build's log, then remove the log. As `Logs.remove`. owner None: the
+        project is gone, and its keys with it."""
+        ...
+
+    def removal(self, build_id: str) -> LogRemoval | None:
+        """As `Logs.removal`."""
         ...

@@ -6,7 +6,7 @@ import os
 from typing import Protocol
 
 from sealock.core.errors import UsageError
-from sealock.core.log import LOG_KEY_LENGTH, LogReader, Logs, LogWriter
+from sealock.core.log import LOG_KEY_LENGTH, LogReader, LogRemoval, Logs, LogWriter
 from sealock.core.sealed import Kind, Owner, PublicKey, RetiredKey, Sealed, SealedName, SealedValues
 from sealock.core.secret import Secret
 from sealock.keeper.sealing import seal
@@ -56,3 +56,15 @@ class SealedBuildLogs:
             )
         with await self._keeper.open_for_owner(sealed) as key:
             return self._logs.open(build_id, key)
+
+    def remove(self, owner: Owner | None, build_id: str, by: str) -> None:
+        """Destroy the sealed key of a build's log first: from then on nobody reads what may be left of the
+        log. UsageError if there is none, or it was removed."""
+        sealed = None if owner is None else self._values.get(owner, Kind.LOG_KEY, build_id)
+        if sealed is not None:
+            self._values.destroy(sealed.name)
+        self._logs.remove(build_id, by)
+
+    def removal(self, build_id: str) -> LogRemoval | None:
+        """What is remembered of a log that was removed."""
+        return self._logs.removal(build_id)

@@ -1,18 +1,22 @@
 """Sealed logs in files, one a build, in a directory of ours alone. What lies there is of no use without
-the builds' log keys, which are kept elsewhere."""
+the builds' log keys, which are kept elsewhere. Of a log that was removed a note stays, with who and when."""
 
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
 
 from sealock.core.errors import PermanentError, UsageError
-from sealock.core.files import make_private_directory, remove_whole
+from sealock.core.files import make_private_directory, remove_whole, write_whole
+from sealock.core.log import LogRemoval, was_removed
 from sealock.core.secret import Secret
+from sealock.livelog import removals
 from sealock.livelog.read import SealedLogReader
 from sealock.livelog.write import SealedLogWriter
 
 SUFFIX = ".log"
+NOTE = ".removed"
 BUILD_ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -23,10 +27,12 @@ class LogFiles:
         self._directory = directory
 
     def create(self, build_id: str, key: Secret) -> SealedLogWriter:
-        """A new log. PermanentError if this build has one already, or it cannot be kept."""
+        """A new log. PermanentError if this build has or had one already, or it cannot be kept."""
         path = self._path(build_id)
         make_private_directory(self._directory)
         try:
+            if self._note(build_id).exists():
+                raise FileExistsError(f"the log of build {build_id} was removed")
             return SealedLogWriter(path, build_id, key)
         except FileExistsError as error:
             raise PermanentError(
@@ -42,8 +48,11 @@ class LogFiles:
             ) from error
 
     def open(self, build_id: str, key: Secret) -> SealedLogReader:
-        """UsageError if this build has no log; PermanentError if it is not what was kept."""
+        """UsageError if this build has no log, or it was removed; PermanentError if it is not what was
+        kept."""
         path = self._path(build_id)
+        if (gone := self.removal(build_id)) is not None:
+            raise was_removed(gone)
         try:
             return SealedLogReader(path, build_id, key)
         except FileNotFoundError as error:
@@ -60,17 +69,42 @@ class LogFiles:
         names = (path.name.removesuffix(SUFFIX) for path in self._directory.glob(f"*{SUFFIX}"))
         return sorted(name for name in names if BUILD_ID.fullmatch(name))
 
-    def remove(self, build_id: str) -> None:
-        """Remove a build's log. UsageError if there is none."""
+    def remove(self, build_id: str, by: str) -> None:
+        """Remove a build's log; that it was there, who removed it and when is remembered. UsageError if
+        there is none, or it was removed."""
+        path, gone = self._path(build_id), self.removal(build_id)
+        if not path.exists():
+            raise _no_log(build_id) if gone is None else was_removed(gone)
         try:
-            remove_whole(self._path(build_id))
-        except FileNotFoundError as error:
-            raise _no_log(build_id) from error
+            if gone is None:
+                write_whole(self._note(build_id), removals.encode(LogRemoval(build_id, by, time.time())))
+            remove_whole(path)
+        except OSError as error:
+            raise PermanentError(
+                f"the log of build {build_id} cannot be removed",
+                details=str(error),
+                resolution="Give us the right to write there, and remove it again.",
+            ) from error
+
+    def removal(self, build_id: str) -> LogRemoval | None:
+        """What is remembered of a log that was removed. PermanentError if that is not what was kept."""
+        note = self._note(build_id)
+        try:
+            with note.open("rb") as file:
+                return removals.decode(file.read(removals.LONGEST + 1), build_id)
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            raise PermanentError(f"the note {note} cannot be read", details=str(error)) from error
 
     def _path(self, build_id: str) -> Path:
         if not BUILD_ID.fullmatch(build_id):
             raise _no_log(build_id)
         return self._directory / f"{build_id}{SUFFIX}"
+
+    def _note(self, build_id: str) -> Path:
+        """What is left in the place of a removed log."""
+        return self._path(build_id).with_suffix(NOTE)
 
 
 def _no_log(build_id: str) -> UsageError:

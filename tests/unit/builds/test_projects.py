@@ -13,7 +13,7 @@ import pytest
 from sealock.builds.projects import add_project, remove_project, reset_key
 from sealock.core.errors import PermanentError, UsageError
 from sealock.core.project import Project, owner_of
-from sealock.core.sealed import Sealed
+from sealock.core.sealed import Owner, Sealed
 from sealock.core.source import GitAddress
 from sealock.keeper.kek import FileKek
 from sealock.keeper.seal import KeySealer
@@ -34,6 +34,7 @@ class Installation:
         self.store = directory / "projects"
         self.projects = ProjectFiles(self.store)
         self.sealer = KeySealer(self.keys.sets)
+        self.without_logs: list[Owner] = []
 
     def add(
         self, name: str = "parser", address: GitAddress = ADDRESS, host_keys: Sequence[str] = HOST_KEYS
@@ -42,7 +43,11 @@ class Installation:
 
     def remove(self, name: str) -> Project:
         return remove_project(
-            name, projects=self.projects, keys=self.keys.sets, places=[self.projects, self.keys.store]
+            name,
+            projects=self.projects,
+            keys=self.keys.sets,
+            places=[self.projects, self.keys.store],
+            remove_logs=self.without_logs.append,
         )
 
     def open(self, project: Project) -> bytes:
@@ -141,6 +146,7 @@ def test_a_removed_project_is_gone_with_its_key(here: Installation) -> None:
     made = here.add()
     assert here.remove("parser") == made
     assert here.projects.all() == []
+    assert here.without_logs == [owner_of(made.id)]
     assert data_of(made) not in here.kept()
 
 

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
-from sealock.core.project import Project
+from sealock.core.project import Project, owner_of
 from sealock.core.sealed import KeyDestroyer, Sealed, SealedPlace
 from sealock.core.source import GitAddress
 from sealock.keeper.kek import FileKek
+from sealock.keeper.log_keys import SealedBuildLogs
 from sealock.keeper.seal import KeySealer
+from sealock.livelog.files import LogFiles
 from sealock.providers.git.address import parse
 from sealock.providers.git.known_hosts import pins
 from sealock.store.projects import ProjectFiles
+from sealock.store.sealed import SealedFiles
 from tests.support.keys import Installation
+from tests.support.leases import OwnKeys
 from tests.support.openers import KeyOpener
 
 Sealock = Callable[..., tuple[int, str, str]]
@@ -44,6 +50,14 @@ class ProjectTools:
 
     def sealed_places(self) -> list[SealedPlace]:
         return [self.projects(), self.keys.store]
+
+    def sealed_values(self) -> SealedFiles:
+        return self.keys.store
+
+    @asynccontextmanager
+    async def logs(self) -> AsyncIterator[SealedBuildLogs]:
+        files = LogFiles(self.directory / "logs")
+        yield SealedBuildLogs(files, self.keys.store, OwnKeys(self.keys.sets))
 
     def git_address(self, url: str) -> GitAddress:
         return parse(url)
@@ -170,6 +184,32 @@ def test_remove_with_yes_does_not(sealock: Sealock, tools: ProjectTools) -> None
     assert code == 0
     assert "Remove its key at the Git server too" in out
     assert tools.projects().all() == []
+
+
+def test_remove_takes_the_logs_of_its_builds_and_of_no_other(sealock: Sealock, tools: ProjectTools) -> None:
+    for name in ("parser", "printer"):
+        url = f"ssh://git@git.example.org/team/{name}.git"
+        assert sealock("project", "add", name, url, "--host-key", HOST_KEY)[0] == 0
+    parser, printer = (owner_of(tools.projects().get(name).id) for name in ("parser", "printer"))
+
+    async def keep() -> None:
+        async with tools.logs() as logs:
+            for owner, build in ((parser, "a" * 32), (parser, "b" * 32), (printer, "c" * 32)):
+                writer = await logs.begin(owner, build)
+                writer.write(b"canary of a log\n")
+                writer.close()
+            logs.remove(parser, "b" * 32, "ann")
+
+    asyncio.run(keep())
+    assert sealock("project", "remove", "parser", "--yes")[0] == 0
+    files = LogFiles(tools.directory / "logs")
+    assert files.all() == ["c" * 32]
+    told = [files.removal(letter * 32) for letter in "abc"]
+    assert [each is not None for each in told] == [True, True, False]
+    assert told[1] is not None
+    assert told[1].by == "ann"
+    assert [each.name.name for each in tools.keys.store.versions(printer)] == ["c" * 32]
+    assert tools.keys.store.versions(parser) == []
 
 
 @pytest.mark.parametrize("command", ["show", "key", "reset-key", "remove"])

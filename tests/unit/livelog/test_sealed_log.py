@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -32,6 +33,11 @@ def as_lines(output: bytes) -> list[bytes]:
     return [*whole, rest] if rest else whole
 
 
+def forget(logs: LogFiles) -> None:
+    """Unlike removing it, so that the next example can use the same id."""
+    (logs._directory / f"{BUILD}.log").unlink()
+
+
 def test_it_is_what_the_port_says(logs: LogFiles) -> None:
     port: Logs = logs
     writer: LogWriter = port.create(BUILD, Secret(KEY))
@@ -59,7 +65,7 @@ def test_any_range_of_lines_of_any_chunks(
         assert reader.lines == summary.lines == len(want)
         assert reader.summary() == summary
         assert summary.size == len(b"".join(pieces))
-    logs.remove(BUILD)
+    forget(logs)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
@@ -78,7 +84,7 @@ def test_any_search_over_any_chunks(
     with reading(logs) as reader:
         assert reader.search(text, first=first, ignore_case=ignore_case) == want
         assert reader.search(text, first=first, ignore_case=ignore_case, limit=2) == want[:2]
-    logs.remove(BUILD)
+    forget(logs)
 
 
 def test_a_long_log_is_kept_in_chunks_and_read_anywhere(logs: LogFiles, keep_log: KeepLog) -> None:
@@ -233,11 +239,90 @@ def test_logs_are_listed_and_removed(logs: LogFiles, keep_log: KeepLog, tmp_path
     keep_log(b"two\n", build="f" * 32)
     (tmp_path / "logs" / "notes.log").write_text("of somebody else")
     assert logs.all() == [BUILD, "f" * 32]
-    logs.remove(BUILD)
+    assert logs.removal(BUILD) is None
+    before = time.time()
+    logs.remove(BUILD, "ann")
     assert logs.all() == ["f" * 32]
-    for use in (lambda: logs.remove(BUILD), lambda: logs.open(BUILD, Secret(KEY))):
-        with pytest.raises(UsageError, match="no log"):
+    gone = logs.removal(BUILD)
+    assert gone is not None
+    assert (gone.build_id, gone.by) == (BUILD, "ann")
+    assert before <= gone.at <= time.time()
+    for use in (lambda: logs.remove(BUILD, "bob"), lambda: logs.open(BUILD, Secret(KEY))):
+        with pytest.raises(UsageError, match="was removed") as told:
             use()
+        assert "by ann" in told.value.details
+    with pytest.raises(PermanentError, match="has a log already"):
+        logs.create(BUILD, Secret(KEY))
+    assert logs.removal(BUILD) == gone
+
+
+def test_a_removal_that_was_cut_short_is_finished(
+    logs: LogFiles, keep_log: KeepLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(_: Path) -> None:
+        raise OSError("killed")
+
+    keep_log(b"one\n")
+    with monkeypatch.context() as patch:
+        patch.setattr("sealock.livelog.files.remove_whole", killed)
+        with pytest.raises(PermanentError, match="cannot be removed"):
+            logs.remove(BUILD, "ann")
+    assert logs.all() == [BUILD]
+    with pytest.raises(UsageError, match="was removed"):
+        logs.open(BUILD, Secret(KEY))
+    logs.remove(BUILD, "bob")
+    gone = logs.removal(BUILD)
+    assert gone is not None
+    assert gone.by == "ann"
+    assert logs.all() == []
+
+
+def test_a_log_that_is_put_back_is_not_opened(logs: LogFiles, keep_log: KeepLog, tmp_path: Path) -> None:
+    keep_log(b"one\n")
+    path = tmp_path / "logs" / f"{BUILD}.log"
+    copy = path.read_bytes()
+    logs.remove(BUILD, "ann")
+    path.write_bytes(copy)
+    with pytest.raises(UsageError, match="was removed"):
+        logs.open(BUILD, Secret(KEY))
+
+
+def test_who_removed_a_log_cannot_move_the_cursor(logs: LogFiles, keep_log: KeepLog) -> None:
+    keep_log(b"one\n")
+    logs.remove(BUILD, "a\x1b[2J\n" + "n" * 5000)
+    gone = logs.removal(BUILD)
+    assert gone is not None
+    assert gone.by.startswith("a\ufffd[2J\ufffdn")
+    assert len(gone.by) == 256
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        b"",
+        b"{}",
+        b"[" * 4000,
+        b"\xff",
+        b"[]" + b" " * 5000,
+        b'{"format": 1, "build": "%s", "by": "ann"}' % BUILD.encode(),
+        b'{"format": 1, "build": "%s", "by": "ann", "at": 1.0}' % (b"f" * 32),
+        b'{"format": 2, "build": "%s", "by": "ann", "at": 1.0}' % BUILD.encode(),
+        b'{"format": 1, "build": "%s", "by": "a\\n", "at": 1.0}' % BUILD.encode(),
+        b'{"format": 1, "build": "%s", "by": 7, "at": 1.0}' % BUILD.encode(),
+        b'{"format": 1, "build": "%s", "by": "ann", "at": true}' % BUILD.encode(),
+        b'{"format": 1, "build": "%s", "by": "ann", "at": NaN}' % BUILD.encode(),
+        b'{"format": 1, "build": "%s", "by": "ann", "at": 1e300}' % BUILD.encode(),
+    ],
+)
+def test_a_note_that_was_altered_is_refused(
+    note: bytes, logs: LogFiles, keep_log: KeepLog, tmp_path: Path
+) -> None:
+    keep_log(b"one\n")
+    (tmp_path / "logs" / f"{BUILD}.removed").write_bytes(note)
+    with pytest.raises(PermanentError, match="cannot be read"):
+        logs.removal(BUILD)
+    with pytest.raises(PermanentError, match="cannot be read"):
+        logs.open(BUILD, Secret(KEY))
 
 
 @pytest.mark.parametrize("build", ["", "../../etc/passwd", BUILD + "\n", BUILD.upper(), BUILD[:-1], "g" * 32])
@@ -245,7 +330,8 @@ def test_what_is_no_build_id_is_no_path(logs: LogFiles, build: str) -> None:
     for use in (
         lambda: logs.create(build, Secret(KEY)),
         lambda: logs.open(build, Secret(KEY)),
-        lambda: logs.remove(build),
+        lambda: logs.remove(build, "ann"),
+        lambda: logs.removal(build),
     ):
         with pytest.raises(UsageError, match="no log"):
             use()
