@@ -76,6 +76,7 @@ async def test_who_cannot_reach_the_queue_for_a_lease_has_lost_the_build(around:
     away = Away(around.wakeups)
     claim = Claim(Fence("a", 1, "w"), "one", "one", LEASE)
     begun = time.monotonic()
-    assert await until_told(away, around.wakeups, claim) is Beat.LOST
+    async with asyncio.timeout(5):
+        assert await until_told(away, around.wakeups, claim) is Beat.LOST
     assert LEASE <= time.monotonic() - begun < LEASE + 1
     assert away.beats >= 3, "it tried again meanwhile"
