@@ -11,14 +11,13 @@ import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from sealock.core.keeper import KeeperProcess
     from sealock.core.secret import Secret
     from sealock.keeper.backends.options import BackendOptions
     from sealock.keeper.care import KeyCare
     from sealock.keeper.journal import Journal
     from sealock.keeper.keysets import KeySets
+    from sealock.keeper.own_keys import KeyPlaces
     from sealock.keeper.process import NetworkDoor
     from sealock.settings import Settings
 
@@ -49,6 +48,8 @@ class Keeping:
                 key_sets=self._keeper_key_sets,
                 care=self._care,
                 user=self._settings.keeper_user,
+                owned=(self._settings.keeper_dir,),
+                settle=lambda: self._keys.settle(self._settings.data_dir),
                 sessions=self._sessions,
                 network=self._settings.key_backend in {"vault", "kms"},
                 door=self._keeper_door(),
@@ -76,7 +77,7 @@ class Keeping:
         from sealock.keeper.keyset_files import KeySetFiles
         from sealock.keeper.keysets import KeySets
 
-        files = KeySetFiles(self._keys_directory / "sets")
+        files = KeySetFiles(self._keys.directory / "sets")
         return KeySets(files, choose(self._backend_options()), self._journal.generation)
 
     def _keeper_key_sets(self) -> KeySets:
@@ -97,13 +98,13 @@ class Keeping:
     def _journal(self) -> Journal:
         from sealock.keeper.journal import Journal
 
-        return Journal(self._keys_directory / "rotation.json")
+        return Journal(self._keys.directory / "rotation.json")
 
     def _care(self, sets: KeySets) -> KeyCare:
         from sealock.keeper.care import KeyCare
         from sealock.keeper.kek import FileKek
 
-        return KeyCare(sets, self._journal, lambda: FileKek(self._settings.key_encryption_key))
+        return KeyCare(sets, self._journal, lambda: FileKek(self._keys.kek))
 
     def _backend_options(self) -> BackendOptions:
         from sealock.keeper.backends.options import BackendOptions, KmsOptions, VaultOptions
@@ -122,8 +123,8 @@ class Keeping:
         return BackendOptions(
             name=settings.key_backend,
             before=settings.key_backend_before,
-            file=settings.key_encryption_key,
-            passphrase_file=self._keys_directory / "passphrase-keys",
+            file=self._keys.kek,
+            passphrase_file=self._keys.directory / "passphrase-keys",
             ask=self._passphrase,
             vault=vault,
             kms=KmsOptions(settings.kms_key, endpoint) if settings.kms_key else None,
@@ -146,5 +147,10 @@ class Keeping:
         return (public.public_bytes(Encoding.Raw, PublicFormat.Raw),)
 
     @property
-    def _keys_directory(self) -> Path:
-        return self._settings.data_dir / "keys"
+    def _keys(self) -> KeyPlaces:
+        from sealock.keeper.own_keys import KeyPlaces
+
+        settings = self._settings
+        return KeyPlaces(
+            settings.data_dir / "keys", settings.keeper_dir / "keys", settings.key_encryption_key
+        )

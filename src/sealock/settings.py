@@ -228,8 +228,8 @@ class Settings(BaseSettings):
         default="",
         pattern=r"^([a-z_][a-z0-9_-]{0,31})?$",
         description="The user the keeper becomes when root starts it, so that nobody else, Sealock's other "
-        "processes included, can read its keys: keeper_dir goes over to that user, and "
-        "key_encryption_key must be that user's. Default: none, the user who starts it.",
+        "processes included, can read its keys: keeper_dir goes over to that user, and its keys move there. "
+        "Default: none, the user who starts it.",
     )
     keeper_listen: HostAndPort | None = Field(
         default=None,

@@ -11,6 +11,7 @@ import ctypes
 import os
 import pwd
 import resource
+import stat
 import struct
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,7 +29,7 @@ def become(user: str, owned: Sequence[Path]) -> str:
     """Run as `user` from here on, for good, if we are root; `` changes nothing. owned: directories that are
     the keeper's alone, handed over to that user first. Returns a line that says who we are.
 
-    UsageError if there is no such user.
+    UsageError if there is no such user, or it cannot reach those directories.
     """
     if not user or os.geteuid() != 0:
         name = _name(os.geteuid())
@@ -45,6 +46,8 @@ def become(user: str, owned: Sequence[Path]) -> str:
     os.setgroups([])
     os.setresgid(entry.pw_gid, entry.pw_gid, entry.pw_gid)
     os.setresuid(entry.pw_uid, entry.pw_uid, entry.pw_uid)
+    for directory in owned:
+        _refuse_out_of_reach(directory, user)
     return f"user: {user}, the keeper's own; only root is not kept out"
 
 
@@ -109,9 +112,37 @@ def _drop_capabilities(libc: ctypes.CDLL) -> bool:
 
 
 def _hand_over(directory: Path, user: int, group: int) -> None:
-    """Links are not followed: what they lead to is not the keeper's."""
-    for path in (directory, *directory.rglob("*")):
-        os.chown(path, user, group, follow_symlinks=False)
+    """What is root's in there, such as a file that was edited. The keeper's user may have put in links of
+    either kind, or put them in while we look; what they lead to stays whose it is."""
+    for _, directories, files, place in os.fwalk(directory, follow_symlinks=False):
+        for name in (*directories, *files):
+            _give(name, place, user, group)
+        os.fchown(place, user, group)
+
+
+def _give(name: str, place: int, user: int, group: int) -> None:
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        found = os.open(name, flags, dir_fd=place)
+    except OSError:  # a link, or gone again
+        return
+    try:
+        status = os.fstat(found)
+        alone = stat.S_ISDIR(status.st_mode) or (stat.S_ISREG(status.st_mode) and status.st_nlink == 1)
+        if status.st_uid == 0 and alone:
+            os.fchown(found, user, group)
+    finally:
+        os.close(found)
+
+
+def _refuse_out_of_reach(directory: Path, user: str) -> None:
+    for each in (*reversed(directory.parents), directory):
+        if not os.access(each, os.X_OK):
+            raise UsageError(
+                f"the keeper's user {user} cannot reach {directory}",
+                details=f"It may not pass through {each}.",
+                resolution=f"Let it: chmod o+x {each}. Or put keeper_dir somewhere else.",
+            )
 
 
 def _name(user: int) -> str:

@@ -49,8 +49,9 @@ class NetworkDoor:
 class KeeperOptions:
     """directory: the keeper's own, for its epoch, its signing key and `authorities.json`. peers: besides
     those the authorities name. ledger, key_sets: opened once the process runs as who it will stay. care:
-    what looks after those key sets. owned: directories that go over to `user` with it. sessions: public keys
-    of who signs people in, besides those of the file. network: whether the back end is reached over it."""
+    what looks after those key sets. owned: directories that go over to `user` with it. settle: is called as
+    root before they do. sessions: public keys of who signs people in, besides those of the file. network:
+    whether the back end is reached over it."""
 
     directory: Path
     socket: Path
@@ -60,6 +61,7 @@ class KeeperOptions:
     care: Callable[[KeySets], Care]
     user: str = ""
     owned: Sequence[Path] = ()
+    settle: Callable[[], None] = lambda: None
     sessions: Callable[[], tuple[bytes, ...]] = tuple
     network: bool = False
     door: NetworkDoor | None = None
@@ -76,12 +78,14 @@ class Keeper:
         PermanentError if it cannot start."""
         options = self._options
         _rehearse()
-        make_private_directory(options.directory)
         if not options.socket.parent.exists():
             make_private_directory(options.socket.parent)
         listening, sessions = self._bind(), options.sessions()
         stays = not options.user or os.geteuid() != 0
-        achieved = [lock_memory(stays=stays), become(options.user, (options.directory, *options.owned))]
+        if not stays:
+            options.settle()
+        achieved = [lock_memory(stays=stays), become(options.user, options.owned)]
+        make_private_directory(options.directory)
         with listening.local, options.ledger() as ledger:
             # What does not open is better found out now, not when a build waits for it.
             sets, key = options.key_sets(), load_or_create(options.directory / "signing-key")
