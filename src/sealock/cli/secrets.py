@@ -68,9 +68,7 @@ def set_(
         )
     click.echo(f"The {kind} {name} of {project} is set, version {kept.version}, for {_words(scope)}.")
     if kept.version > 1:
-        click.echo(
-            "Earlier versions stay for `sealock run --secrets-of`, each for what it was set with: see"
-        )
+        click.echo("Earlier versions stay for `sealock run --secrets-of`, each for what it was set with: see")
         click.echo(
             f"`sealock secrets history {project} {name}`; `sealock secrets remove --version` destroys one."
         )
