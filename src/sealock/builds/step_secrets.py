@@ -6,11 +6,13 @@ lasts: a later step may print what an earlier one left in a file.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
 from sealock.builds.pinned import Pinned
+from sealock.core.build import SecretRelease
 from sealock.core.errors import UsageError
 from sealock.core.event import Emit, Notice
 from sealock.core.lease import HeldLease, Refused
@@ -92,12 +94,21 @@ def _pinned(name: str, step: Step, project: Project, values: SealedValues, pinne
 
 
 class StepSecrets:
-    """Has them released, each just before its step. masker: learns what was released."""
+    """Has them released, each just before its step. masker: learns what was released. releases: a note of
+    each is added to it."""
 
-    def __init__(self, found: Found, lease: HeldLease | None, values: SealedValues, masker: Masker) -> None:
+    def __init__(
+        self,
+        found: Found,
+        lease: HeldLease | None,
+        values: SealedValues,
+        masker: Masker,
+        releases: list[SecretRelease],
+    ) -> None:
         self._found = found
         self._lease = lease
         self._values = values
+        self._releases = releases
         self.masker = masker
 
     async def release(self, step: Step, emit: Emit) -> list[Given]:
@@ -107,6 +118,7 @@ class StepSecrets:
         if not sealed or self._lease is None:
             return []
         values = await self._open(self._lease, sealed, step)
+        self._note(sealed, step)
         given = [
             Given(each.name.kind, each.name.name, value) for each, value in zip(sealed, values, strict=True)
         ]
@@ -114,6 +126,13 @@ class StepSecrets:
             if (warning := self.masker.add(each.name, each.value)) is not None:
                 emit(Notice(warning))
         return given
+
+    def _note(self, sealed: Sequence[Sealed], step: Step) -> None:
+        now = time.time()
+        self._releases += [
+            SecretRelease(step.full_name, each.name.kind, each.name.name, each.version, now)
+            for each in sealed
+        ]
 
     async def _open(self, lease: HeldLease, sealed: Sequence[Sealed], step: Step) -> list[Secret]:
         try:

@@ -145,7 +145,7 @@ class Way:
         env = environment(work.plan, done, record, work.branch)
         ports = self._ports.secrets
         async with self._lease(work) as lease, self._logged(work, record) as watcher:
-            secrets = StepSecrets(work.found, lease, ports.values, ports.new_masker())
+            secrets = StepSecrets(work.found, lease, ports.values, ports.new_masker(), record.releases)
             shown = masked(watcher, secrets.masker)
             return await run_steps(
                 machine, work.plan, record, shown, directory=done.directory, env=env, secrets=secrets
@@ -158,8 +158,11 @@ class Way:
             yield self._watcher
             return
         log = await self._ports.secrets.logs.begin(owner_of(work.project.id), record.id)
-        async with logged(self._watcher, log) as watcher:
-            yield watcher
+        try:
+            async with logged(self._watcher, log) as watcher:
+                yield watcher
+        finally:
+            record.log = log.summary()
 
     @asynccontextmanager
     async def _lease(self, work: Work) -> AsyncIterator[HeldLease | None]:
@@ -228,6 +231,8 @@ class Way:
             plan_digest=plan.digest if plan else "",
             started_at=self._started_at,
         )
+        if self._request.project is not None:
+            record.project = self._request.project.name
         if project is not None:
             record.project, record.key_version = project.name, project.sealed_key.version
             record.key_fingerprint = _fingerprint(project.public_key)

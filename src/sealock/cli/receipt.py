@@ -6,16 +6,18 @@ word on whether the signature was.
 
 from __future__ import annotations
 
+import hashlib
 import json
+import stat
 from pathlib import Path
 
 import click
 
 from sealock.cli.receipt_words import Fields, summary
 from sealock.cli.tools import Tools
-from sealock.core.decision import Denied
+from sealock.core.decision import Decision, Denied
 from sealock.core.errors import ExitCode, UsageError
-from sealock.core.receipt import LONGEST_RECEIPT, Check, Verification
+from sealock.core.receipt import LONGEST_RECEIPT, Check, Verification, is_its_log
 
 FILE = click.argument("file", type=click.Path(path_type=Path))
 KEY = click.option(
@@ -23,6 +25,7 @@ KEY = click.option(
     type=click.Path(path_type=Path),
     help="Public key (PEM) of the installation that signed it. Default: this installation's.",
 )
+THE_LOG = "the log is the one it names"
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="JSON, for programs.")
 
 
@@ -53,25 +56,28 @@ def show(ctx: click.Context, file: Path, key: Path | None, as_json: bool) -> Non
 @receipt.command()
 @FILE
 @KEY
+@click.option(
+    "--log",
+    "log_file",
+    type=click.Path(path_type=Path),
+    help="Also check that this is the sealed log it names.",
+)
 @AS_JSON
 @click.pass_context
-def verify(ctx: click.Context, file: Path, key: Path | None, as_json: bool) -> None:
+def verify(ctx: click.Context, file: Path, key: Path | None, log_file: Path | None, as_json: bool) -> None:
     """Check the receipt in FILE against a public key; needs no network.
 
-    Ends with 0 if it is authentic and every promise was kept, 1 if it is refused, 2 if there is no such
-    file or key, 3 if it is authentic and shows that a promise was not kept.
+    Ends with 0 if it is authentic and every promise was kept, 1 if it is refused or --log is not the log it
+    names, 2 if there is no such file or key, 3 if it is authentic and shows that a promise was not kept.
     """
     tools: Tools = ctx.obj
     found = tools.verifier().verify(_read(file), _read_key(key))
+    log = None if log_file is None else _judge_log(found, _digest(log_file))
     if as_json:
-        click.echo(json.dumps(_as_json(found), indent=2))
+        click.echo(json.dumps(_as_json(found) | _log_as_json(log), indent=2))
     else:
-        for check in found.checks:
-            _print_check(check)
-        click.echo(_last_line(found))
-    if found.kept:
-        ctx.exit(ExitCode.GREEN)
-    ctx.exit(ExitCode.INFRASTRUCTURE if found.authentic else ExitCode.BUILD_FAILED)
+        _print_verification(found, log)
+    ctx.exit(_exit_code(found, log))
 
 
 @receipt.command("key")
@@ -88,6 +94,29 @@ def _read(file: Path) -> bytes:
             return opened.read(LONGEST_RECEIPT + 1)
     except OSError as error:
         raise UsageError(f"cannot read {str(file)!r}", details=str(error.strerror)) from error
+
+
+def _digest(file: Path) -> str:
+    """Of a sealed log, which may be long: read piece by piece."""
+    try:
+        if not stat.S_ISREG(file.stat().st_mode):  # a pipe would be waited for without a word
+            raise UsageError(f"{str(file)!r} is no regular file")
+        with file.open("rb") as opened:
+            return f"sha256:{hashlib.file_digest(opened, 'sha256').hexdigest()}"
+    except OSError as error:
+        raise UsageError(f"cannot read {str(file)!r}", details=str(error.strerror)) from error
+
+
+def _judge_log(found: Verification, digest: str) -> Decision:
+    if not found.authentic:
+        return Denied("the receipt is refused, so it names no log")
+    return is_its_log(found.statements, digest)
+
+
+def _exit_code(found: Verification, log: Decision | None) -> ExitCode:
+    if not found.authentic or isinstance(log, Denied):
+        return ExitCode.BUILD_FAILED
+    return ExitCode.GREEN if found.kept else ExitCode.INFRASTRUCTURE
 
 
 def _read_key(file: Path | None) -> bytes | None:
@@ -123,6 +152,16 @@ def _last_line(found: Verification | None) -> str:
     return f"Authentic, signed by {found.key_id[:16]}, and every promise it speaks of was kept."
 
 
+def _print_verification(found: Verification, log: Decision | None) -> None:
+    for check in found.checks:
+        _print_check(check)
+    if log is not None:
+        _print_check(Check(THE_LOG, None, log))
+    click.echo(_last_line(found))
+    if found.authentic and isinstance(log, Denied):
+        click.echo("The log is NOT the one this receipt names.")
+
+
 def _print_check(check: Check) -> None:
     mark = click.style("ok    ", fg="green") if check.decision else click.style("FAILED", fg="red", bold=True)
     promise = f"{check.promise}: " if check.promise else ""
@@ -141,6 +180,11 @@ def _as_json(found: Verification) -> dict[str, object]:
         for it in found.checks
     ]
     return {"verdict": _verdict(found), "key_id": found.key_id, "checks": checks}
+
+
+def _log_as_json(log: Decision | None) -> dict[str, object]:
+    """Nothing where no log was to be checked."""
+    return {} if log is None else {"log": {"ok": bool(log), "reason": _reason(Check(THE_LOG, None, log))}}
 
 
 def _print_fields(fields: Fields) -> None:

@@ -19,6 +19,8 @@ def summary(statements: tuple[Mapping[str, object], ...]) -> Fields:
         *_key(told),
         *_machine(told["machine"]),
         *_commands(told),
+        *_secrets(told),
+        *_log(told),
     ]
 
 
@@ -85,6 +87,26 @@ def _commands(told: Part) -> Iterator[tuple[str, str]]:
         took = sum(command["milliseconds"] for command in commands) / 1000
         count = f"{len(commands)} command{'s' * (len(commands) != 1)}"
         yield "step", f"{step}: {count}, {took:.1f} s" + (f", {', '.join(failed[:5])}" if failed else "")
+
+
+def _secrets(told: Part) -> Iterator[tuple[str, str]]:
+    """Nothing in a receipt from before there was anything to say."""
+    for each in told.get("releases", ()):
+        when = f"{each['at']}  {_after(told['startedOn'], each['at'])}"
+        yield "secret", f"{each['name']} ({each['kind']}) version {each['version']} to {each['step']}, {when}"
+    if told.get("releases") == []:
+        yield "secrets", "none were released"
+
+
+def _log(told: Part) -> Iterator[tuple[str, str]]:
+    if "log" not in told:
+        return
+    log = told["log"]
+    if log is None:
+        yield "log", "none was kept"
+        return
+    end = "complete" if log["complete"] else "NOT COMPLETE"
+    yield "log", f"{log['lines']:,} lines, {_bytes(log['size'])}, {end}, sha256:{log['digest']['sha256']}"
 
 
 def _exit(command: Part) -> str:

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from sealock.core.errors import ExitCode
+from sealock.core.log import LogSummary
 from sealock.core.machine import MachineRecord
+from sealock.core.sealed import Kind
 
 
 class Outcome(StrEnum):
@@ -40,11 +42,24 @@ class CommandResult:
     seconds: float
 
 
+@dataclass(frozen=True)
+class SecretRelease:
+    """A secret that came for a step; never its value. kind: variable or file. step: its full name. at:
+    seconds since 1970, by the worker's clock; the keeper wrote its own into the ledger before."""
+
+    step: str
+    kind: Kind
+    name: str
+    version: int
+    at: float
+
+
 @dataclass
 class BuildRecord:
     """Everything a receipt is made of. id: random, 128 bits, hexadecimal. Times: seconds since 1970.
 
-    source: a repository's address, or `directory:NAME`. working_tree: it was not a commit alone.
+    source: a repository's address, or `directory:NAME`. working_tree: it was not a commit alone. log: of the
+    sealed log, None where none was begun.
     """
 
     id: str
@@ -68,6 +83,8 @@ class BuildRecord:
     earlier_key_uses: list[tuple[float, float | None]] = field(default_factory=list)
     first_command_at: float | None = None
     commands: list[CommandResult] = field(default_factory=list)
+    releases: list[SecretRelease] = field(default_factory=list)
+    log: LogSummary | None = None
     outcome: Outcome | None = None
     reason: str = ""
     ended_at: float | None = None

@@ -136,6 +136,10 @@ class LogWriter(Protocol):
         """The log ends here. May be called twice."""
         ...
 
+    def summary(self) -> LogSummary:
+        """Of what is kept so far. Never raises: also where nothing more can be kept."""
+        ...
+
 
 class LogReader(Protocol):
     """Reads a sealed log, also one that is still being written. Leaving the block closes it.

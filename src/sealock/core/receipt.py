@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from sealock.core.build import BuildRecord
-from sealock.core.decision import Decision
+from sealock.core.decision import Allowed, Decision, Denied
 
 LONGEST_RECEIPT = 8 * 1024 * 1024
 """Bytes. Tens of thousands of commands fit; what is longer is not read."""
@@ -70,6 +70,21 @@ class Verification:
     def kept(self) -> bool:
         """Authentic, and every promise was kept."""
         return self.authentic and not self.broken
+
+
+def is_its_log(statements: tuple[Mapping[str, object], ...], digest: str) -> Decision:
+    """Whether a sealed log file is the one that an authentic receipt names. statements: as in
+    `Verification`. digest: `sha256:…` of the whole file."""
+    told = statements[1]["predicate"]
+    assert isinstance(told, Mapping)
+    if "log" not in told:
+        return Denied("the receipt is from before receipts named logs")
+    if told["log"] is None:
+        return Denied("the receipt says that no log was kept")
+    named = f"sha256:{told['log']['digest']['sha256']}"
+    if named != digest:
+        return Denied(f"the file's digest is {digest}, the receipt names {named}")
+    return Allowed()
 
 
 class Verifier(Protocol):

@@ -100,12 +100,18 @@ def times_follow(it: Statements) -> Decision:
         if told.machine
         else []
     )
+    released = [release.at for release in told.releases]
     orders: tuple[tuple[str, Iterable[str | None]], ...] = (
         ("its machine's states", entered),
         ("the build's start and end", (told.started_on, told.finished_on)),
         ("the build's start and its first command", (told.started_on, told.first_command_at)),
         ("the build's start and its key's", (told.started_on, told.key.opened_at if told.key else None)),
         ("the machine's first use and the first command", (*busy, told.first_command_at)),
+        (
+            "the build's start, its secrets' releases and its end",
+            (told.started_on, *released, told.finished_on),
+        ),
+        ("the machine's first use and the first secret's release", (*busy, *released[:1])),
         ("the machine's end and its process's", _end(told.machine)),
     )
     for what, times in orders:
@@ -122,6 +128,18 @@ def commands_follow(it: Statements) -> Decision:
         return Denied("it counts commands, but says of none when or where it ran")
     if told.outcome is Outcome.GREEN and any(command.exit_code != 0 for command in told.commands):
         return Denied("it calls a build green in which a command failed")
+    return Allowed()
+
+
+def log_and_secrets_fit(it: Statements) -> Decision:
+    """Only builds of projects have a log and secrets, and only in a machine. A line has at least a byte."""
+    told, log = it.receipt.predicate, it.receipt.predicate.log
+    if not told.releases and log is None:
+        return Allowed()
+    if told.project is None or told.machine is None:
+        return Denied("it has a log or secrets, but names no project whose, or no machine where")
+    if log is not None and (log.lines > log.size or (log.lines == 0) != (log.size == 0)):
+        return Denied(f"its log cannot have {log.lines} lines in {log.size} bytes")
     return Allowed()
 
 
@@ -190,6 +208,7 @@ CONSISTENT: tuple[tuple[str, Question], ...] = (
     ("its machine's states follow each other", states_follow),
     ("its times follow each other", times_follow),
     ("its outcome follows from its commands", commands_follow),
+    ("its log and secrets can be a build's", log_and_secrets_fit),
 )
 
 PROMISES: tuple[tuple[str, str, Question], ...] = (

@@ -11,13 +11,22 @@ from __future__ import annotations
 import json
 import math
 from datetime import UTC, datetime
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
 
 from sealock.core.build import Outcome
 from sealock.core.machine import Ending, MachineState, NetworkPolicy, Origin
+from sealock.core.sealed import SEALED_NAME
 
 STATEMENT_TYPE: Final = "https://in-toto.io/Statement/v1"
 PROVENANCE_TYPE: Final = "https://slsa.dev/provenance/v1"
@@ -202,8 +211,33 @@ class CommandRun(Part):
     milliseconds: Count
 
 
+class SealedLog(Part):
+    """The build's log, as its sealed file is kept. lines, size: of the output in it, in bytes. complete: it
+    was closed; else it is what could be kept."""
+
+    digest: Sha256
+    lines: Count
+    size: Count
+    complete: bool
+
+
+class Release(Part):
+    """A secret that came for a step, by name. Its value is nowhere in a receipt, nor anything made of it."""
+
+    step: Text
+    kind: Literal["variable", "file"]
+    name: Annotated[str, Field(pattern=f"^{SEALED_NAME.pattern}$")]
+    version: Annotated[int, Field(ge=1, lt=2**53)]
+    at: Time
+
+
+ADDED = frozenset({"log", "releases"})
+"""Fields that receipts did not have at first. Those receipts stay valid, so they must stay as they were."""
+
+
 class ReceiptPredicate(Part):
-    """provenance: SHA-256 of the payload of the other statement, which ties the two together."""
+    """provenance: SHA-256 of the payload of the other statement, which ties the two together. log: None where
+    none was begun."""
 
     invocation_id: BuildId
     provenance: Sha256
@@ -215,6 +249,20 @@ class ReceiptPredicate(Part):
     key: KeyUse | None
     machine: MachineLife | None
     commands: tuple[CommandRun, ...]
+    log: SealedLog | None = None
+    releases: tuple[Release, ...] = ()
+
+    @model_validator(mode="after")
+    def _all_or_none(self) -> Self:
+        if len(ADDED & self.model_fields_set) not in {0, len(ADDED)}:
+            raise ValueError(f"has one of {', '.join(sorted(ADDED))} without the others")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _as_it_was(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without fields that were added later, where it was read without them."""
+        absent = ADDED - self.model_fields_set
+        return {name: value for name, value in write(self).items() if name not in absent}
 
 
 class ReceiptStatement(Part):

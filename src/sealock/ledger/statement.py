@@ -12,8 +12,9 @@ from urllib.parse import quote
 from pydantic import ValidationError
 
 from sealock import __version__
-from sealock.core.build import BuildRecord
+from sealock.core.build import BuildRecord, SecretRelease
 from sealock.core.errors import PermanentError
+from sealock.core.log import LogSummary
 from sealock.core.machine import MachineRecord
 from sealock.ledger.predicates import (
     BUILDER_PREFIX,
@@ -33,8 +34,10 @@ from sealock.ledger.predicates import (
     ProvenanceStatement,
     ReceiptPredicate,
     ReceiptStatement,
+    Release,
     Resource,
     RunDetails,
+    SealedLog,
     Sha256,
     StateEntered,
     Subject,
@@ -133,6 +136,24 @@ def _receipt(record: BuildRecord, provenance: bytes) -> ReceiptPredicate:
             )
             for command in record.commands
         ),
+        log=None if record.log is None else _log(record.log),
+        releases=tuple(_release(each) for each in record.releases),
+    )
+
+
+def _log(log: LogSummary) -> SealedLog:
+    return SealedLog(digest=_sha256(log.digest), lines=log.lines, size=log.size, complete=log.complete)
+
+
+def _release(release: SecretRelease) -> Release:
+    return Release.model_validate(
+        {
+            "step": _text(release.step),
+            "kind": release.kind.value,
+            "name": release.name,
+            "version": release.version,
+            "at": rfc3339(release.at),
+        }
     )
 
 

@@ -12,6 +12,7 @@ import json
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from sealock.core.errors import PermanentError
@@ -46,6 +47,7 @@ class SealedLogWriter:
         self._path, self._build_id, self._clock = path, build_id, clock
         self._digest = hashlib.sha256()
         self._number, self._line, self._size = 0, 1, 0
+        self._length = 0  # bytes of the file
         self._unfinished = False
         self._summary: LogSummary | None = None
         self._output = bytearray()
@@ -91,10 +93,17 @@ class SealedLogWriter:
             self._begin()
             self._seal(Flags.FINAL)
             self._sync()
-            digest = f"sha256:{self._digest.hexdigest()}"
-            lines = self._line - 1 + self._unfinished
-            self._summary = LogSummary(self._build_id, lines, self._size, self._number, digest, True)
+            self._summary = self._told(complete=True)
         return self._summary
+
+    def summary(self) -> LogSummary:
+        """Of what is kept so far."""
+        return self._summary or self._told(complete=False)
+
+    def _told(self, *, complete: bool) -> LogSummary:
+        digest = f"sha256:{self._digest.hexdigest()}"
+        lines = self._line - 1 + self._unfinished
+        return LogSummary(self._build_id, lines, self._size, self._number, digest, complete)
 
     def _begin(self) -> None:
         """A chunk's time is that of the first thing in it."""
@@ -138,9 +147,16 @@ class SealedLogWriter:
             self._give_up()
             raise self._cannot(str(error)) from error
         if written != len(data):
+            self._cut_off_what_is_torn()
             self._give_up()
             raise self._cannot(f"only {written} of {len(data)} bytes of a chunk could be written")
         self._digest.update(data)
+        self._length += written
+
+    def _cut_off_what_is_torn(self) -> None:
+        """So that the file is what its digest says. Readers do not mind where it fails."""
+        with suppress(OSError):
+            os.ftruncate(self._require_open(), self._length)
 
     def _sync(self) -> None:
         try:

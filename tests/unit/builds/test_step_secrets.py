@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import os
 import subprocess
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +17,7 @@ from sealock.builds.handing import quoted
 from sealock.builds.run import RunResult
 from sealock.core.build import Outcome
 from sealock.core.errors import ExitCode, UsageError
-from sealock.core.project import Project, ssh_key_name
+from sealock.core.project import Project, owner_of, ssh_key_name
 from sealock.core.sealed import Kind, Sealed
 from sealock.core.source import DirectorySource, GitAddress
 from sealock.machines.agent import SshAgents
@@ -101,6 +104,65 @@ async def test_what_is_printed_of_them_is_masked_and_kept_masked(lab: Lab) -> No
         assert log.complete
     (file,) = (lab.source.path.parent / "logs").glob("*.log")
     assert b"the token" not in file.read_bytes()
+
+
+async def test_the_receipt_names_them_and_the_log_and_holds_no_value(lab: Lab) -> None:
+    lab.write(PLAN)
+    result = await lab.build()
+    told = [(each.step, each.kind, each.name, each.version) for each in result.record.releases]
+    assert told == [
+        ("test:with", Kind.VARIABLE, "TOKEN", 2),
+        ("test:with", Kind.FILE, "cert.pem", 1),
+    ]
+    (file,) = (lab.source.path.parent / "logs").glob("*.log")
+    assert result.record.log is not None
+    assert result.record.log.complete
+    assert result.record.log.digest == f"sha256:{hashlib.sha256(file.read_bytes()).hexdigest()}"
+    assert lab.course.is_authentic(result)
+    assert result.receipt is not None
+    receipt = b"".join(
+        b64decode(json.loads(line)["payload"]) for line in result.receipt.envelope.splitlines()
+    )
+    assert b'"project":"sample"' in receipt
+    assert b'"name":"TOKEN"' in receipt
+    for canary in (b"second line", b"an old one", TOKEN[:8]):
+        assert canary not in receipt
+
+
+async def test_a_step_that_was_refused_is_in_no_receipt(lab: Lab) -> None:
+    lab.write(PLAN)
+    lab.vault.leases.values.clear()
+    result = await lab.build()
+    assert result.record.releases == []
+    assert result.record.log is not None
+    assert lab.course.is_authentic(result)
+
+
+async def test_a_log_that_could_not_be_kept_is_named_as_far_as_it_was(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk is full in the middle of a chunk: half of it is written."""
+    write, calls = os.write, 0
+
+    def full(descriptor: int, data: bytes) -> int:
+        nonlocal calls
+        if Path(f"/proc/self/fd/{descriptor}").resolve().suffix != ".log":
+            return write(descriptor, data)
+        calls += 1
+        return write(descriptor, data[: len(data) // 2] if calls == 3 else data)
+
+    monkeypatch.setattr("sealock.livelog.write.os.write", full)
+    lab.write("test:\n  a: ['for i in 1 2 3 4 5 6 7 8; do echo $i; sleep 0.3; done']\n")
+    result = await lab.build()
+    assert result.record.outcome is Outcome.ERROR
+    (file,) = (lab.source.path.parent / "logs").glob("*.log")
+    log = result.record.log
+    assert log is not None
+    assert not log.complete
+    assert log.digest == f"sha256:{hashlib.sha256(file.read_bytes()).hexdigest()}"
+    assert lab.course.is_authentic(result)
+    with await lab.vault.logs.read(owner_of(ID), result.record.id) as reader:
+        assert reader.summary() == log
 
 
 async def test_the_lease_says_who_may_have_what(lab: Lab) -> None:

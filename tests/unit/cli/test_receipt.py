@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,14 +13,18 @@ import pytest
 from sealock.core.build import BuildRecord, Outcome
 from sealock.core.machine import MachineRecord, MachineState, NetworkPolicy, Origin
 from sealock.core.receipt import LONGEST_RECEIPT
+from sealock.core.secret import Secret
 from sealock.ledger.receipts import ReceiptFiles
 from sealock.ledger.signing import InstallationKey
 from sealock.ledger.verify import ReceiptVerifier
+from sealock.livelog.files import LogFiles
+from tests.unit.ledger.conftest import good_record
 
 Sealock = Callable[..., tuple[int, str, str]]
 RECEIPTS = Path(__file__).parents[1] / "ledger" / "receipts"
 PUBLIC = RECEIPTS / "installation.pub"
 GOOD = RECEIPTS / "good.intoto.jsonl"
+WITH_LOG = RECEIPTS / "good-with-log.intoto.jsonl"
 
 
 class ReceiptTools:
@@ -70,7 +76,7 @@ def test_verify_says_what_was_checked(sealock: Sealock) -> None:
     code, out, err = sealock("receipt", "verify", str(GOOD))
     assert (code, err) == (0, "")
     lines = out.splitlines()
-    assert len(lines) == 15
+    assert len(lines) == 16
     assert all(line.startswith("ok ") for line in lines[:-1])
     assert "P6: nothing was written to a disk" in out
     assert lines[-1].startswith("Authentic")
@@ -186,6 +192,85 @@ def test_show_does_not_print_what_could_move_the_cursor(sealock: Sealock) -> Non
     code, out, err = sealock("receipt", "show", str(RECEIPTS / "by-us-control-characters.intoto.jsonl"))
     assert code == 2
     assert "\x1b" not in out + err
+
+
+def test_show_names_the_log_and_what_was_released(sealock: Sealock) -> None:
+    code, out, _ = sealock("receipt", "show", str(WITH_LOG))
+    assert code == 0
+    assert (
+        "secret        API_TOKEN (variable) version 3 to test:unit, 2025-10-09T08:53:25.700Z  (+5.700 s)"
+        in out
+    )
+    assert "secret        service.json (file) version 1 to test:unit" in out
+    assert f"log           1,234 lines, 56,789 bytes, complete, sha256:{'d4' * 32}" in out
+    older = sealock("receipt", "show", str(GOOD))[1]
+    assert not re.search("^(log|secret)", older, re.MULTILINE)
+
+
+@pytest.fixture
+def with_log(tmp_path: Path, tools: ReceiptTools) -> tuple[Path, Path]:
+    """A receipt, and the sealed log it names."""
+    key = InstallationKey.load_or_create(tmp_path / "keys")
+    tools.public_key = key.public_key
+    writer = LogFiles(tmp_path / "logs").create("b" * 32, Secret(bytes(32)))
+    writer.write(b"hello\n")
+    record = good_record()
+    record.id, record.log = "b" * 32, writer.close()
+    log = tmp_path / "logs" / f"{'b' * 32}.log"
+    return ReceiptFiles(tmp_path / "receipts", key).sign(record).path, log
+
+
+def test_verify_compares_a_log(sealock: Sealock, with_log: tuple[Path, Path]) -> None:
+    receipt, log = with_log
+    code, out, _ = sealock("receipt", "verify", str(receipt), "--log", str(log))
+    assert code == 0
+    assert "ok      the log is the one it names" in out
+    found = json.loads(sealock("receipt", "verify", "--json", str(receipt), "--log", str(log))[1])
+    assert found["log"] == {"ok": True, "reason": ""}
+    assert "log" not in json.loads(sealock("receipt", "verify", "--json", str(receipt))[1])
+
+
+@pytest.mark.parametrize("alter", ["byte", "cut", "longer", "empty"])
+def test_verify_refuses_another_log(alter: str, sealock: Sealock, with_log: tuple[Path, Path]) -> None:
+    receipt, log = with_log
+    content = log.read_bytes()
+    altered = {
+        "byte": content[:-1] + bytes([content[-1] ^ 1]),
+        "cut": content[:-1],
+        "longer": content + b"\0",
+        "empty": b"",
+    }
+    log.write_bytes(altered[alter])
+    code, out, _ = sealock("receipt", "verify", str(receipt), "--log", str(log))
+    assert code == 1
+    assert "FAILED  the log is the one it names" in out
+    assert "the receipt names sha256:" in out
+    assert out.splitlines()[-1] == "The log is NOT the one this receipt names."
+    found = json.loads(sealock("receipt", "verify", "--json", str(receipt), "--log", str(log))[1])
+    assert (found["verdict"], found["log"]["ok"]) == ("kept", False)
+
+
+def test_a_log_is_compared_with_no_receipt_that_is_refused(
+    sealock: Sealock, with_log: tuple[Path, Path]
+) -> None:
+    receipt, log = with_log
+    code, out, _ = sealock("receipt", "verify", str(receipt), "--key", str(PUBLIC), "--log", str(log))
+    assert code == 1
+    assert "the receipt is refused, so it names no log" in out
+
+
+def test_an_older_receipt_names_no_log(sealock: Sealock, with_log: tuple[Path, Path]) -> None:
+    code, out, _ = sealock("receipt", "verify", str(GOOD), "--key", str(PUBLIC), "--log", str(with_log[1]))
+    assert code == 1
+    assert "from before receipts named logs" in out
+
+
+def test_a_log_that_cannot_be_read_is_wrong_usage(sealock: Sealock, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in ("missing", "/", str(tmp_path / "pipe")):
+        code, out, err = sealock("receipt", "verify", str(GOOD), "--log", path)
+        assert (code, out) == (2, "")
+        assert err.startswith("Error: ")
 
 
 def test_key_prints_the_public_key(sealock: Sealock) -> None:

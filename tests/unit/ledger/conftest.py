@@ -11,9 +11,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from sealock.core.build import BuildRecord, CommandResult, Outcome
+from sealock.core.build import BuildRecord, CommandResult, Outcome, SecretRelease
 from sealock.core.files import create_secret_file
+from sealock.core.log import LogSummary
 from sealock.core.machine import Ending, Limit, MachineRecord, MachineState, NetworkPolicy, Origin
+from sealock.core.sealed import Kind
 from sealock.ledger.envelope import write
 from sealock.ledger.signing import InstallationKey
 from sealock.ledger.statement import statements
@@ -76,6 +78,11 @@ def good_record() -> BuildRecord:
             CommandResult("setup", "pip install -e .", 0, 4.25),
             CommandResult("unit", "pytest --token=hunter2", 0, 6.7),
         ],
+        releases=[
+            SecretRelease("test:unit", Kind.VARIABLE, "API_TOKEN", 3, START + 5.7),
+            SecretRelease("test:unit", Kind.FILE, "service.json", 1, START + 5.7),
+        ],
+        log=LogSummary("0123456789abcdef" * 2, 1234, 56_789, 9, "sha256:" + "d4" * 32, True),
         outcome=Outcome.GREEN,
         ended_at=START + 12.43,
     )
@@ -93,6 +100,13 @@ def good_statements(key: InstallationKey) -> tuple[dict[str, Any], dict[str, Any
     """Both statements of the good record as plain values, to be altered."""
     both = statements(good_record(), key.key_id)
     return tuple(part.model_dump(mode="json", by_alias=True) for part in both)  # type: ignore[return-value]
+
+
+def older_statements(key: InstallationKey) -> tuple[dict[str, Any], dict[str, Any]]:
+    """As they were before receipts named logs and released secrets."""
+    provenance, receipt = good_statements(key)
+    del receipt["predicate"]["log"], receipt["predicate"]["releases"]
+    return provenance, receipt
 
 
 @pytest.fixture

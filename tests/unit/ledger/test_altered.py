@@ -34,6 +34,7 @@ USED = "it names the commit and the image"
 STATES = "its machine's states follow"
 TIMES = "its times follow"
 OUTCOME = "its outcome follows"
+LOG = "its log and secrets"
 
 # file: the check that says no, and a part of its reason.
 REFUSED: dict[str, tuple[str, str]] = {
@@ -91,7 +92,31 @@ REFUSED: dict[str, tuple[str, str]] = {
     "by-us-reaped-before-end": (TIMES, "the machine's end and its process's are out of order"),
     "by-us-green-but-failed": (OUTCOME, "a command failed"),
     "by-us-commands-nowhere": (OUTCOME, "of none when or where"),
+    "altered-log-digest": (SIGNED, "it was altered"),
+    "altered-release-version": (SIGNED, "it was altered"),
+    "altered-log-left-out": (SIGNED, "it was altered"),
+    "by-us-log-alone": (FIELDS, "one of log, releases without the others"),
+    "by-us-releases-alone": (FIELDS, "one of log, releases without the others"),
+    "by-us-log-digest-of-something": (FIELDS, "log.digest"),
+    "by-us-log-with-its-text": (FIELDS, "Extra inputs are not permitted"),
+    "by-us-log-negative": (FIELDS, "log.lines"),
+    "by-us-log-complete-as-number": (FIELDS, "log.complete"),
+    "by-us-log-lines-in-no-bytes": (LOG, "cannot have 5 lines in 4 bytes"),
+    "by-us-log-bytes-in-no-line": (LOG, "cannot have 0 lines in 4 bytes"),
+    "by-us-log-of-no-project": (LOG, "names no project"),
+    "by-us-release-with-its-value": (FIELDS, "Extra inputs are not permitted"),
+    "by-us-release-of-a-key": (FIELDS, "kind"),
+    "by-us-release-of-no-name": (FIELDS, "name"),
+    "by-us-release-version-none": (FIELDS, "version"),
+    "by-us-release-before-start": (TIMES, "its secrets' releases and its end are out of order"),
+    "by-us-release-after-end": (TIMES, "its secrets' releases and its end are out of order"),
+    "by-us-release-before-another": (TIMES, "its secrets' releases and its end are out of order"),
+    "by-us-release-before-use": (TIMES, "the first secret's release are out of order"),
+    "by-us-release-nowhere": (LOG, "no machine where"),
 }
+
+GOOD = ("good", "good-with-log")
+"""One from before receipts named logs and released secrets, and one that does."""
 
 
 @pytest.fixture
@@ -99,8 +124,9 @@ def verifier() -> ReceiptVerifier:
     return ReceiptVerifier((DIRECTORY / "installation.pub").read_bytes())
 
 
-def test_the_good_one_is_accepted(verifier: ReceiptVerifier) -> None:
-    found = verifier.verify((DIRECTORY / f"good{SUFFIX}").read_bytes())
+@pytest.mark.parametrize("name", GOOD)
+def test_the_good_one_is_accepted(name: str, verifier: ReceiptVerifier) -> None:
+    found = verifier.verify((DIRECTORY / f"{name}{SUFFIX}").read_bytes())
     assert [check for check in found.checks if not check.decision] == []
     assert found.kept
 
@@ -122,7 +148,7 @@ def test_an_altered_one_is_refused_for_its_own_reason(verifier: ReceiptVerifier,
 
 def test_every_file_of_the_directory_is_in_the_table() -> None:
     names = {path.name.removesuffix(SUFFIX) for path in DIRECTORY.glob(f"*{SUFFIX}")}
-    assert names == {"good", *REFUSED}
+    assert names == {*GOOD, *REFUSED}
 
 
 # What follows writes the directory.
@@ -183,6 +209,39 @@ BY_US_RECEIPT: dict[str, Alter] = {
 }
 
 
+def _release(receipt: Statement, position: int) -> Statement:
+    return receipt["predicate"]["releases"][position]  # type: ignore[no-any-return]
+
+
+def _without_machine(receipt: Statement) -> None:
+    _set(receipt["predicate"], machine=None, commands=[], firstCommandAt=None, outcome="error", key=None)
+
+
+BY_US_LOG: dict[str, Alter] = {
+    # Of the form that names the log and the secrets.
+    "log-alone": lambda p, r: r["predicate"].pop("releases"),
+    "releases-alone": lambda p, r: r["predicate"].pop("log"),
+    "log-digest-of-something": lambda p, r: _set(
+        r["predicate"]["log"]["digest"], sha256="sha256:" + "d" * 57
+    ),
+    "log-with-its-text": lambda p, r: _set(r["predicate"]["log"], text="hunter2"),
+    "log-negative": lambda p, r: _set(r["predicate"]["log"], lines=-1),
+    "log-complete-as-number": lambda p, r: _set(r["predicate"]["log"], complete=1),
+    "log-lines-in-no-bytes": lambda p, r: _set(r["predicate"]["log"], lines=5, size=4),
+    "log-bytes-in-no-line": lambda p, r: _set(r["predicate"]["log"], lines=0, size=4),
+    "log-of-no-project": lambda p, r: _set(r["predicate"], project=None),
+    "release-with-its-value": lambda p, r: _set(_release(r, 0), value="hunter2"),
+    "release-of-a-key": lambda p, r: _set(_release(r, 0), kind="ssh-key"),
+    "release-of-no-name": lambda p, r: _set(_release(r, 0), name="../x"),
+    "release-version-none": lambda p, r: _set(_release(r, 0), version=0),
+    "release-before-start": lambda p, r: _set(_release(r, 0), at="2025-10-09T08:53:19.999Z"),
+    "release-after-end": lambda p, r: _set(_release(r, 1), at="2025-10-09T08:53:32.431Z"),
+    "release-before-another": lambda p, r: _set(_release(r, 1), at="2025-10-09T08:53:25.699Z"),
+    "release-before-use": lambda p, r: _set(_release(r, 0), at="2025-10-09T08:53:20.010Z"),
+    "release-nowhere": lambda p, r: _without_machine(r),
+}
+
+
 def _envelope(change: Callable[[dict[str, Any]], object]) -> Callable[[bytes], bytes]:
     """Alters the JSON of the first line and nothing else."""
 
@@ -208,6 +267,14 @@ def _payload(line: int, old: bytes, new: bytes) -> Callable[[bytes], bytes]:
         return b"\n".join(lines)
 
     return alter
+
+
+def _without_log(newer: bytes, older: bytes) -> bytes:
+    """What the older form would say, under the signature of the newer."""
+    first, second, _ = newer.split(b"\n")
+    envelope = json.loads(second)
+    envelope["payload"] = json.loads(older.split(b"\n")[1])["payload"]
+    return first + b"\n" + json.dumps(envelope, sort_keys=True, separators=(",", ":")).encode() + b"\n"
 
 
 def _swap_signatures(good: bytes) -> bytes:
@@ -261,30 +328,36 @@ def _canonical(statement: Statement) -> bytes:
 def _by_us(kit: ModuleType, key: Any) -> dict[str, bytes]:
     """Receipts that only the owner of the key could have made."""
     made: dict[str, bytes] = {}
-    for name, alter in {**BY_US_PROVENANCE, **BY_US_RECEIPT}.items():
-        provenance, receipt = kit.good_statements(key)
+    for name, alter in {**BY_US_PROVENANCE, **BY_US_RECEIPT, **BY_US_LOG}.items():
+        statements = kit.good_statements if name in BY_US_LOG else kit.older_statements
+        provenance, receipt = statements(key)
         alter(provenance, receipt)
         if name in BY_US_PROVENANCE:
             digest = hashlib.sha256(_canonical(provenance)).hexdigest()
             receipt["predicate"]["provenance"]["sha256"] = digest
         made[f"by-us-{name}"] = kit.sign_statements(key, provenance, receipt)
-    provenance, receipt = kit.good_statements(key)
+    provenance, receipt = kit.older_statements(key)
     made["by-us-statements-swapped"] = kit.sign_statements(key, receipt, provenance)
     made["by-us-same-statement-twice"] = kit.sign_statements(key, provenance, provenance)
     provenance["predicate"]["buildDefinition"]["externalParameters"]["ref"] = "release"
     made["by-us-of-two-builds"] = kit.sign_statements(key, provenance, receipt)
     twice = _canonical(receipt).replace(b'"outcome":', b'"outcome":"red","outcome":', 1)
-    provenance, _ = kit.good_statements(key)
+    provenance, _ = kit.older_statements(key)
     made["by-us-field-twice"] = kit.write((key.sign(_canonical(provenance)), key.sign(twice)))
     return made
 
 
 def _by_others(kit: ModuleType, key: Any, other: Any) -> dict[str, bytes]:
     """Receipts anybody could have made out of a good one, and two by another installation."""
-    good = kit.sign_statements(key, *kit.good_statements(key))
-    theirs = kit.sign_statements(other, *kit.good_statements(other))
+    good = kit.sign_statements(key, *kit.older_statements(key))
+    theirs = kit.sign_statements(other, *kit.older_statements(other))
+    newer = kit.sign_statements(key, *kit.good_statements(key))
     return {
         "good": good,
+        "good-with-log": newer,
+        "altered-log-digest": _payload(1, b"d4" * 32, b"d5" * 32)(newer),
+        "altered-release-version": _payload(1, b'"version":3', b'"version":4')(newer),
+        "altered-log-left-out": _without_log(newer, good),
         **{name: alter(good) for name, alter in BY_OTHERS.items()},
         "signed-by-another": theirs,
         "signed-by-another-in-our-name": theirs.replace(other.key_id.encode(), key.key_id.encode()),

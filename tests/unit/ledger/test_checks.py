@@ -41,8 +41,9 @@ def judge(key: InstallationKey, record: BuildRecord, tmp_path: Path) -> Callable
 
 
 def _no_machine(record: BuildRecord) -> None:
-    record.machine = None
+    record.machine = record.log = None
     record.commands.clear()
+    record.releases.clear()
     record.key_fingerprint = record.key_opened_at = record.key_removed_at = record.first_command_at = None
     record.outcome = Outcome.ERROR
 
@@ -119,7 +120,9 @@ BROKEN: dict[str, tuple[str, str, Change]] = {
     "key opened without a machine": (
         "P3",
         "before a machine was ready",
-        lambda it: it.__dict__.update(machine=None, first_command_at=None, commands=[]),
+        lambda it: it.__dict__.update(
+            machine=None, first_command_at=None, commands=[], log=None, releases=[]
+        ),
     ),
     "pretended machine": ("P4", "pretended", lambda it: setattr(_machine(it), "origin", Origin.FAKE)),
     "machine not gone": ("P5", "last seen ending", lambda it: _move(it, MachineState.GONE, None)),

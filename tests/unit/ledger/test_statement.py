@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sealock.core.build import BuildRecord, CommandResult
+from sealock.core.build import BuildRecord, CommandResult, SecretRelease
 from sealock.core.errors import PermanentError
+from sealock.core.log import LogSummary
+from sealock.core.sealed import Kind
 from sealock.ledger.predicates import rfc3339
 from sealock.ledger.statement import statements
 
@@ -83,6 +85,28 @@ def test_commands_are_counted_and_not_quoted(record: BuildRecord) -> None:
     ]
 
 
+def test_the_log_and_what_was_released_are_named(record: BuildRecord) -> None:
+    predicate = json.loads(statements(record, KEY_ID)[1].canonical())["predicate"]
+    assert predicate["log"] == {
+        "digest": {"sha256": "d4" * 32},
+        "lines": 1234,
+        "size": 56_789,
+        "complete": True,
+    }
+    when = "2025-10-09T08:53:25.700Z"
+    assert predicate["releases"] == [
+        {"step": "test:unit", "kind": "variable", "name": "API_TOKEN", "version": 3, "at": when},
+        {"step": "test:unit", "kind": "file", "name": "service.json", "version": 1, "at": when},
+    ]
+
+
+def test_without_log_and_secrets_both_fields_are_there(record: BuildRecord) -> None:
+    record.log = None
+    record.releases.clear()
+    predicate = json.loads(statements(record, KEY_ID)[1].canonical())["predicate"]
+    assert (predicate["log"], predicate["releases"]) == (None, [])
+
+
 def test_what_cannot_be_printed_is_replaced(record: BuildRecord) -> None:
     record.source = "directory:\x1b[2Jparser\n\u202e"
     record.ref = "\ud800"
@@ -116,9 +140,17 @@ def test_a_build_that_has_not_ended_has_none(record: BuildRecord, field: str) ->
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("id", "../../etc/passwd"), ("commit", "HEAD"), ("image_content", ""), ("plan_digest", "sha256:xyz")],
+    [
+        ("id", "../../etc/passwd"),
+        ("commit", "HEAD"),
+        ("image_content", ""),
+        ("plan_digest", "sha256:xyz"),
+        ("log", LogSummary("", 1, 1, 1, "", True)),
+        ("releases", [SecretRelease("a", Kind.SSH_KEY, "ssh-key", 1, 1.76e9)]),
+        ("releases", [SecretRelease("a", Kind.FILE, "a b", 1, 1.76e9)]),
+    ],
 )
-def test_a_record_that_lacks_something_is_refused(record: BuildRecord, field: str, value: str) -> None:
+def test_a_record_that_lacks_something_is_refused(record: BuildRecord, field: str, value: object) -> None:
     setattr(record, field, value)
     with pytest.raises(PermanentError, match="cannot be made into a receipt") as caught:
         statements(record, KEY_ID)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from sealock.core.build import BuildRecord
 from sealock.core.errors import UsageError
-from sealock.core.receipt import LONGEST_RECEIPT
+from sealock.core.receipt import LONGEST_RECEIPT, is_its_log
 from sealock.ledger.envelope import write
 from sealock.ledger.receipts import ReceiptFiles
 from sealock.ledger.signing import InstallationKey
@@ -22,6 +22,8 @@ from sealock.ledger.verify import ReceiptVerifier
 
 RECEIPTS = Path(__file__).with_name("receipts")
 GOOD = (RECEIPTS / "good.intoto.jsonl").read_bytes()
+NEWER = (RECEIPTS / "good-with-log.intoto.jsonl").read_bytes()
+both_forms = pytest.mark.parametrize("good", [GOOD, NEWER], ids=["older", "newer"])
 PUBLIC = (RECEIPTS / "installation.pub").read_bytes()
 
 
@@ -32,22 +34,24 @@ def _reason(receipt: bytes) -> str:
     return str(found.checks[-1].decision)
 
 
+@both_forms
 @settings(max_examples=300, deadline=None)
-@given(st.integers(min_value=0, max_value=len(GOOD) - 1), st.integers(min_value=1, max_value=255))
-def test_no_byte_can_be_another(position: int, mask: int) -> None:
-    altered = bytearray(GOOD)
-    altered[position] ^= mask
+@given(place=st.floats(min_value=0, max_value=1, exclude_max=True), mask=st.integers(1, 255))
+def test_no_byte_can_be_another(good: bytes, place: float, mask: int) -> None:
+    altered = bytearray(good)
+    altered[int(place * len(good))] ^= mask
     assert not ReceiptVerifier(PUBLIC).verify(bytes(altered)).authentic
 
 
+@both_forms
 @settings(max_examples=200, deadline=None)
-@given(st.data())
-def test_nothing_can_be_cut_out_or_put_in(data: st.DataObject) -> None:
-    start = data.draw(st.integers(min_value=0, max_value=len(GOOD)))
-    end = data.draw(st.integers(min_value=start, max_value=min(len(GOOD), start + 40)))
+@given(data=st.data())
+def test_nothing_can_be_cut_out_or_put_in(good: bytes, data: st.DataObject) -> None:
+    start = data.draw(st.integers(min_value=0, max_value=len(good)))
+    end = data.draw(st.integers(min_value=start, max_value=min(len(good), start + 40)))
     put = data.draw(st.binary(max_size=8) | st.sampled_from([b" ", b"\n", b'"', b"{", b"[[", b"\\u0000"]))
-    altered = GOOD[:start] + put + GOOD[end:]
-    assert ReceiptVerifier(PUBLIC).verify(altered).authentic == (altered == GOOD)
+    altered = good[:start] + put + good[end:]
+    assert ReceiptVerifier(PUBLIC).verify(altered).authentic == (altered == good)
 
 
 @settings(max_examples=200, deadline=None)
@@ -63,13 +67,14 @@ JSON = st.recursive(
 )
 
 
+@both_forms
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_whatever_is_signed_there_is_an_answer(
-    sign: Callable[..., bytes], key: InstallationKey, data: st.DataObject
+    good: bytes, sign: Callable[..., bytes], key: InstallationKey, data: st.DataObject
 ) -> None:
     """A value anywhere in the statements is replaced and signed: what comes out is what went in, or no."""
-    statements = [json.loads(base64.b64decode(json.loads(line)["payload"])) for line in GOOD.splitlines()]
+    statements = [json.loads(base64.b64decode(json.loads(line)["payload"])) for line in good.splitlines()]
     place = data.draw(st.sampled_from(statements))
     while True:
         keys = list(place) if isinstance(place, dict) else list(range(len(place)))
@@ -158,3 +163,25 @@ def test_what_is_signed_today_verifies(key: InstallationKey, record: BuildRecord
     found = ReceiptVerifier(key.public_key).verify(receipt.envelope)
     assert found.kept
     assert found.key_id == receipt.key_id
+
+
+def test_an_older_one_is_told_as_it_was_and_names_no_log() -> None:
+    older, newer = (ReceiptVerifier(PUBLIC).verify(each) for each in (GOOD, NEWER))
+    assert older.kept
+    assert not {"log", "releases"} & set(older.statements[1]["predicate"])  # type: ignore[call-overload]
+    digest = "sha256:" + "d4" * 32
+    assert not is_its_log(older.statements, digest)
+    assert is_its_log(newer.statements, digest)
+    assert not is_its_log(newer.statements, digest.replace("d4", "d5"))
+    assert not is_its_log(newer.statements, "")
+
+
+def test_the_log_of_another_build_is_not_its_own(
+    key: InstallationKey, record: BuildRecord, tmp_path: Path
+) -> None:
+    assert record.log is not None
+    record.log = None
+    receipt = ReceiptFiles(tmp_path / "receipts", key).sign(record)
+    found = ReceiptVerifier(key.public_key).verify(receipt.envelope)
+    assert found.kept
+    assert str(is_its_log(found.statements, "sha256:" + "0" * 64)).count("no log was kept")
