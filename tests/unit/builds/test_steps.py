@@ -64,7 +64,7 @@ class Watched:
         async with self.machines.machine(MachineSpec("sha256:" + "0" * 64)) as machine:
             found = environment(plan, DONE, self.record, "main")
             watcher = Watcher(self.events.append, self.drained)
-            nothing = StepSecrets({}, None, SealedFiles(Path("/nonexistent")), StreamMasker())
+            nothing = StepSecrets({}, None, SealedFiles(Path("/nonexistent")), StreamMasker(), [])
             return await run_steps(
                 machine, plan, self.record, watcher, directory="", env=found, secrets=nothing
             )
