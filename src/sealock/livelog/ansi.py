@@ -77,16 +77,20 @@ class Shown(NamedTuple):
 
 
 class Ansi:
-    """Reads lines in order; what a line leaves switched on holds for the next. style: before the first."""
+    """Reads lines in order; what a line leaves switched on holds for the next. style: before the first.
+    hidden: whether something of the line read last is not shown."""
 
     def __init__(self, style: Style = PLAIN) -> None:
         self.style = style
+        self.hidden = False
 
     def show(self, data: bytes) -> Shown:
         """A line without its newline, of any bytes."""
         text = data.decode(errors="surrogateescape").rstrip("\r")
         line = _Overwritten() if "\r" in text else _Line()
-        return self._read(text, line)
+        shown = self._read(text, line)
+        self.hidden = shown.hidden
+        return shown
 
     def html(self, data: bytes) -> str:
         """`show(data).html`, sooner for a line that holds nothing but text that is seen and its looks."""
@@ -95,6 +99,7 @@ class Ansi:
         seen = "".join([first, *rest[1::2]])
         if len(rest) > MOST_SPANS or (_CONTROL if seen.isascii() else in_need_of_care()).search(seen):
             return self.show(data).html
+        self.hidden = False
         pieces = [_element(first, classes(self.style))]
         for parameters, text in zip(rest[::2], rest[1::2], strict=True):
             self.style = changed(self.style, parameters)
