@@ -17,9 +17,9 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
 
 from sealock.builds.checkout import checkout, read_file
+from sealock.builds.console import tell_console
 from sealock.builds.leases import BuildLeases, Commit, LeasedKey, prepared
 from sealock.builds.logged import logged
 from sealock.builds.masked import masked
@@ -36,7 +36,7 @@ from sealock.core.errors import TemporaryError, UsageError
 from sealock.core.event import Notice
 from sealock.core.image import Image
 from sealock.core.lease import HeldLease
-from sealock.core.machine import Ending, Machine, MachineSpec, NetworkPolicy
+from sealock.core.machine import Machine, MachineSpec, NetworkPolicy
 from sealock.core.plan import Plan
 from sealock.core.project import Project, owner_of
 from sealock.core.repository import Repository
@@ -47,14 +47,6 @@ PLAN_LIMIT = 1 << 20
 """Bytes a configuration file may have before it is looked at."""
 
 MOST_MACHINES = 3
-CONSOLE_LINES = 10
-
-
-@runtime_checkable
-class HasConsole(Protocol):
-    """What some machines offer besides the port: the last lines of their console."""
-
-    def console(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -251,14 +243,7 @@ class Way:
             finally:
                 with phase(self._emit, "end"):
                     await stack.aclose()
-                self._tell_console(machine)
-
-    def _tell_console(self, machine: Machine) -> None:
-        """The last words of a machine that ended by itself, if it has any: a panic tells why there."""
-        ended_by_itself = machine.record.ending not in {None, Ending.DESTROYED}
-        if ended_by_itself and isinstance(machine, HasConsole):
-            for line in _last_words(machine.console()):
-                self._emit(Notice(f"console: {line}"))
+                tell_console(machine, self._emit)
 
     async def _fetch(
         self,
@@ -292,14 +277,6 @@ def _name(source: DirectorySource | RemoteSource) -> str:
     if isinstance(source, RemoteSource):
         return str(source.address)
     return f"directory:{source.path.resolve().name}"
-
-
-def _last_words(console: str) -> list[str]:
-    """Its end; of a panic its beginning, since that says why, and what follows is registers."""
-    lines = console.splitlines()
-    panics = (number for number, line in enumerate(lines) if "Kernel panic" in line)
-    first = next(panics, max(0, len(lines) - CONSOLE_LINES))
-    return lines[first : first + CONSOLE_LINES]
 
 
 def _fingerprint(public_key: str) -> str:
