@@ -26,13 +26,15 @@ class Browser:
     def __init__(self) -> None:
         self.shown: dict[int, tuple[str, bool]] = {}
         self.last_id: str | None = None
+        self.ids: set[str] = set()
 
     def take(self, updates: list[Update]) -> None:
         for update in updates:
             number = update.row.number
+            assert update.id not in self.ids, "nothing is told twice"
+            self.ids.add(update.id)
             if update.again:
                 assert number == len(self.shown), "only the last line is told again"
-                assert self.shown[number] != (update.row.html, update.row.cut), "nothing is told twice"
             else:
                 assert number == len(self.shown) + 1, "no line is left out or doubled"
             self.shown[number] = (update.row.html, update.row.cut)
@@ -182,7 +184,7 @@ def test_lines_that_become_much_html_come_in_parts(logs: LogFiles, keep_log: Kee
         while not follower.is_done:
             browser.take(follower.poll())
             parts += 1
-        assert parts > 2
+        assert parts > 1
         browser.has_all_of(reader)
 
 
