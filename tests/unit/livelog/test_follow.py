@@ -17,6 +17,7 @@ from sealock.livelog.ansi import Ansi
 from sealock.livelog.files import LogFiles
 from sealock.livelog.pages import row
 from sealock.livelog.pages_follow import AT_ONCE, Follower, Update
+from sealock.livelog.write import SealedLogWriter
 from tests.unit.livelog.conftest import BUILD, KEY, KeepLog
 
 
@@ -116,10 +117,7 @@ def test_beside_a_writer_that_goes_on_writing(logs: LogFiles) -> None:
         assert reader.lines == 3000
 
 
-def write_lines(writer: object, count: int) -> None:
-    from sealock.livelog.write import SealedLogWriter
-
-    assert isinstance(writer, SealedLogWriter)
+def write_lines(writer: SealedLogWriter, count: int) -> None:
     chance = random.Random(2)
     output = b"".join(b"line %d\x1b[0m\n" % number for number in range(count))
     while output:
