@@ -152,6 +152,22 @@ def test_a_last_line_is_told_as_it_grows(logs: LogFiles) -> None:
         assert follower.is_done
 
 
+def test_what_the_end_of_a_last_line_switches_on_is_not_on_at_its_beginning(logs: LogFiles) -> None:
+    writer = logs.create(BUILD, Secret(KEY))
+    with logs.open(BUILD, Secret(KEY)) as reader:
+        follower = Follower(reader)
+        html = []
+        for piece in (b"a\x1b[31mb", b"c", b"\nd"):
+            writer.write(piece)
+            writer.flush()
+            html += [each.row.html for each in follower.poll()]
+    assert html == [
+        'a<span class="t-fg-1">b</span>',
+        'a<span class="t-fg-1">bc</span>',
+        '<span class="t-fg-1">d</span>',
+    ]
+
+
 def test_it_begins_where_the_page_ends_and_knows_what_is_switched_on(
     logs: LogFiles, keep_log: KeepLog
 ) -> None:

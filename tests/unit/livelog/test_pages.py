@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from html import unescape
+from pathlib import Path
 
 import pytest
 
@@ -30,6 +31,8 @@ from sealock.livelog.pages import (
 from sealock.livelog.pages_search import AT_ONCE, MOST_FOUND, made_out, search
 from sealock.livelog.pages_text import EXCERPT, excerpt, whole_text
 from sealock.livelog.pages_times import by_the_clock, since
+from sealock.livelog.read import SealedLogReader
+from sealock.livelog.write import SealedLogWriter
 from tests.unit.livelog.conftest import BUILD, KEY, KeepLog
 
 
@@ -101,17 +104,19 @@ def test_a_look_holds_on_to_the_next_page_and_not_for_ever(logs: LogFiles, keep_
     assert style.fg == 1
 
 
-def test_the_tag_tells_what_was_switched_on_before(logs: LogFiles) -> None:
-    tags = []
-    for build, begin in (("a" * 32, b"\x1b[31m"), ("b" * 32, b"\x1b[32m")):
-        writer = logs.create(build, Secret(KEY))
+def test_the_tag_tells_what_was_switched_on_before(tmp_path: Path) -> None:
+    """Of two logs with the same lines at the same time on their second pages."""
+    found = []
+    for name, begin in (("red", b"\x1b[31m"), ("green", b"\x1b[32m"), ("red too", b"\x1b[31m")):
+        writer = SealedLogWriter(tmp_path / name, BUILD, Secret(KEY), clock=lambda: 1.0)
         writer.write(begin + numbered(PAGE + 1))
         writer.close()
-        with logs.open(build, Secret(KEY)) as reader:
-            found = page(reader, 2)
-            tags.append((found.tag, found.rows[0].html))
-    assert tags[0][0] != tags[1][0]
-    assert tags[0][1] != tags[1][1]
+        with SealedLogReader(tmp_path / name, BUILD, Secret(KEY)) as reader:
+            found.append(page(reader, 2))
+    red, green, again = found
+    assert red == again
+    assert red.rows != green.rows
+    assert red.tag != green.tag
 
 
 def test_a_row_says_what_is_not_shown_of_it() -> None:
