@@ -181,7 +181,10 @@ class Outliner:
 
 
 def _holds(phase: Group, command: Group) -> bool:
-    return phase.last is None or command.first <= phase.last + 1
+    """A phase ends behind its commands, so one that goes further is in none."""
+    if phase.last is None:
+        return True
+    return command.last is not None and command.first - 1 <= command.last <= phase.last
 
 
 def _is_difference(before: Marker, found: Marker | None) -> bool:

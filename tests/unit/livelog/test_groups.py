@@ -7,7 +7,7 @@ import tracemalloc
 from collections.abc import Callable, Iterable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sealock.core.event import CommandEnded, CommandStarted, Event, Notice, PhaseEnded, PhaseStarted
@@ -187,6 +187,7 @@ ANY_EVENT = st.sampled_from(
 
 
 @given(st.lists(st.one_of(ANY_LINE, ANY_EVENT), max_size=60))
+@example([PhaseStarted("setup", 0.0), PhaseEnded("setup", 1.0, True), CommandStarted(1, "a", 0.0), b"x"])
 @settings(max_examples=500, deadline=None)
 def test_every_range_lies_within_its_parent_and_behind_the_one_before(log: list[bytes | Event]) -> None:
     lines, marks = [], []
