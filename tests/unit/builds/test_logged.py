@@ -40,7 +40,10 @@ class ListedLog:
     def close(self) -> LogSummary:
         self.flush()
         self.closed = True
-        return LogSummary("0" * 32, 0, 0, 0, "", True)
+        return self.summary()
+
+    def summary(self) -> LogSummary:
+        return LogSummary("0" * 32, 0, 0, 0, "", self.closed)
 
 
 EVENTS: list[Event] = [
