@@ -24,8 +24,8 @@ class Secret:
 
     def forget(self) -> None:
         """Overwrite the bytes. May be called twice."""
-        for position in range(len(self._buffer)):
-            self._buffer[position] = 0
+        with memoryview(self._buffer) as buffer:  # in place: assigning to the array might make a new one
+            buffer[:] = bytes(len(buffer))
         self._buffer.clear()
         self._forgotten = True
 
