@@ -6,9 +6,19 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from sealock.builds.hook_events import CheckRef, Push
-from sealock.core.access import Person, SignedIn, TokenUse, WebSession
+from sealock.core.access import ApiToken, Permission, Person, SignedIn, TokenUse, WebSession
+from sealock.core.accounts import AccountRecords
+from sealock.core.builds import BuildRecords, Created
 from sealock.core.decision import Denied
+from sealock.core.log_pages import LogShelf
+from sealock.core.project import Project
+from sealock.core.project_settings import ProjectSettings
+from sealock.core.queue import Queue, Wakeups
+from sealock.core.release import Exposures
+from sealock.core.scope import Scope
+from sealock.core.sealed import Kind, SealedName, SealedVersion
 from sealock.core.secret import Secret
+from sealock.core.workers import WorkerRecords
 from sealock.web.rates import Rates
 from sealock.web.streams import Streams
 
@@ -62,6 +72,20 @@ class TokensPort(Protocol):
         """Whom a token acts for."""
         ...
 
+    async def make(
+        self, person: Person, account: str, name: str, permissions: frozenset[Permission], days: int
+    ) -> tuple[ApiToken, Secret]:
+        """A new token, and its text, which is shown once. UsageError for what a token cannot be."""
+        ...
+
+    async def all_of(self, person: Person) -> list[ApiToken]:
+        """A person's live tokens, newest first."""
+        ...
+
+    async def revoke(self, person: Person, token_id: str) -> bool:
+        """End one of a person's own tokens."""
+        ...
+
 
 @dataclass(frozen=True)
 class HookTarget:
@@ -87,6 +111,129 @@ class HooksPort(Protocol):
         ...
 
 
+class IntakePort(Protocol):
+    """`builds.intake.Intake`: what becomes a build."""
+
+    async def start(
+        self,
+        account: str,
+        project: str,
+        *,
+        ref: str | None,
+        pipelines: tuple[str, ...],
+        person: str | None,
+        delivery: str = "",
+    ) -> Created:
+        """A build that somebody asks for. ref: branch, tag or commit, None for the default branch. UsageError
+        for a ref or a pipeline's name that cannot be one; LookupError if there is no such project."""
+        ...
+
+    async def restart(self, account: str, build: str, *, failed_only: bool, person: str | None) -> Created:
+        """The same commit again, in a new build. failed_only: only the pipelines that did not pass.
+        UsageError if it has not ended, or nothing failed; LookupError if there is no such build."""
+        ...
+
+
+class ProjectsPort(Protocol):
+    """`builds.hosted_projects.HostedProjects`: the projects of accounts. project: an id. LookupError where an
+    account has no such project."""
+
+    async def all(self, account: str) -> list[Project]:
+        """Every project, by name."""
+        ...
+
+    async def get(self, account: str, project: str) -> Project:
+        """The project of that id."""
+        ...
+
+    async def named(self, account: str, name: str) -> Project:
+        """The project of that name."""
+        ...
+
+    async def create(self, account: str, name: str, address: str, host_keys: tuple[str, ...]) -> Project:
+        """A new project with a new key. host_keys: lines as of `ssh-keyscan`; none: those the installation
+        knows. UsageError naming what cannot be."""
+        ...
+
+    async def settings(self, account: str, project: str) -> ProjectSettings:
+        """What its people decided."""
+        ...
+
+    async def change(self, account: str, project: str, settings: ProjectSettings) -> None:
+        """Put these in the place of the others. UsageError naming what cannot be."""
+        ...
+
+    async def reset_key(self, account: str, project: str) -> Project:
+        """Give it a new key; the old one is gone."""
+        ...
+
+    async def remove(self, account: str, project: str, *, person: str) -> None:
+        """Destroy its keys, then everything of it. UsageError while one of its builds runs."""
+        ...
+
+    async def hook_secret(self, account: str, project: str) -> Secret:
+        """What its hook's deliveries are signed with."""
+        ...
+
+    async def reset_hook_secret(self, account: str, project: str) -> Secret:
+        """A new one; the old one is taken for a day longer."""
+        ...
+
+
+class SecretsPort(Protocol):
+    """`builds.hosted_secrets.HostedSecrets`: a project's secrets, which go in and never come out."""
+
+    async def all(self, account: str, project: str) -> list[SealedVersion]:
+        """Every version there ever was."""
+        ...
+
+    async def keep(
+        self, account: str, project: str, *, kind: Kind, name: str, value: Secret, scope: Scope
+    ) -> SealedName:
+        """Seal the next version; `value` is forgotten. UsageError for what no step could be given."""
+        ...
+
+    async def remove(self, account: str, project: str, name: str, version: int | None = None) -> int:
+        """Destroy every version, or that one; how many."""
+        ...
+
+
+class InvitesPort(Protocol):
+    """`access.joining`: how a worker gets its certificate."""
+
+    async def invite(self, name: str) -> Secret:
+        """The text of a token that works once, with all a worker needs to know us by."""
+        ...
+
+
+class IdempotencyPort(Protocol):
+    """Requests that were made with a key, so that one sent twice is done once. caller: an id."""
+
+    async def begin(self, caller: str, key: str, request: bytes) -> tuple[int, bytes] | bool:
+        """True: it is new, and the caller's to do. False: it is being done. Else the answer it had: status
+        and body. UsageError if the key was used for another request. request: SHA-256 of it."""
+        ...
+
+    async def finish(self, caller: str, key: str, status: int, body: bytes) -> None:
+        """Keep the answer."""
+        ...
+
+    async def give_up(self, caller: str, key: str) -> None:
+        """It failed by no fault of the request; it may be sent again."""
+        ...
+
+
+@dataclass(frozen=True)
+class Site:
+    """What pages say of the installation. public_key: receipts are signed with its other half, PEM.
+    authority: its certificate authority, PEM, `None` with an operator's certificate."""
+
+    name: str
+    version: str
+    public_key: bytes
+    authority: bytes | None = None
+
+
 @dataclass(frozen=True)
 class WebPorts:
     """All of it."""
@@ -99,3 +246,23 @@ class WebPorts:
     check_ref: CheckRef
     rates: Rates
     streams: Streams
+    service: ServicePorts | None = None
+
+
+@dataclass(frozen=True)
+class ServicePorts:
+    """What pages and API work on."""
+
+    site: Site
+    accounts: AccountRecords
+    projects: ProjectsPort
+    secrets: SecretsPort
+    builds: BuildRecords
+    intake: IntakePort
+    queue: Queue
+    wakeups: Wakeups
+    logs: LogShelf
+    workers: WorkerRecords
+    invites: InvitesPort
+    exposures: Exposures
+    idempotency: IdempotencyPort

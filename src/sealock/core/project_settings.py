@@ -1,0 +1,27 @@
+"""What a project's people decide about its builds, on the server. What a build does, its sealock.yml says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sealock.core.queue import Supersede
+
+
+@dataclass(frozen=True)
+class ProjectSettings:
+    """default_branch: what the dashboard watches. protected: branches whose builds may have protected
+    secrets; empty for the installation's. image: of builds that name none; `` for the installation's.
+    supersede: what a newer commit of a branch does to older builds of it. max_running: builds at once, None
+    for the account's limit. priority: among the account's builds. labels: a worker must have. one_at_a_time:
+    branches whose builds run one after the other and are never superseded, such as those that deploy.
+    hook_version: counts up when the hook's secret is changed."""
+
+    default_branch: str = "main"
+    protected: tuple[str, ...] = ()
+    image: str = ""
+    supersede: Supersede = Supersede.QUEUED
+    max_running: int | None = None
+    priority: int = 0
+    labels: tuple[str, ...] = ()
+    one_at_a_time: tuple[str, ...] = ()
+    hook_version: int = 1

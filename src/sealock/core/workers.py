@@ -1,0 +1,62 @@
+"""The build servers an installation has, as the server keeps them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from sealock.core.worker_state import WorkerState
+
+MOST_MACHINES = 64
+"""At once, on one worker."""
+
+
+@dataclass(frozen=True)
+class Worker:
+    """name: unique. machines: builds at once. certificate: SHA-256 of the one it shows, DER; None until it
+    has joined. running: builds it has now. Times: seconds since 1970."""
+
+    id: str
+    name: str
+    labels: tuple[str, ...]
+    machines: int
+    state: WorkerState
+    version: str
+    created_at: float
+    seen_at: float | None
+    certificate: bytes | None = None
+    running: int = 0
+
+
+class WorkerRecords(Protocol):
+    """Where workers are kept. Each call is one transaction."""
+
+    async def add(self, name: str, labels: tuple[str, ...], machines: int) -> Worker:
+        """A new worker, which has yet to join. UsageError for a name that is taken (by one that is not
+        revoked) or labels that cannot be."""
+        ...
+
+    async def all(self) -> list[Worker]:
+        """Every worker, revoked ones last, by name."""
+        ...
+
+    async def named(self, name: str) -> Worker | None:
+        """The one of that name that is not revoked."""
+        ...
+
+    async def by_certificate(self, digest: bytes) -> Worker | None:
+        """The worker that shows this certificate, unless it is revoked."""
+        ...
+
+    async def joined(self, worker: str, certificate: bytes, certificate_before: bytes | None = None) -> bool:
+        """From now on it shows this certificate. certificate_before: the one it must have shown so far, None
+        for one that joins by a token. False if it is revoked or shows another."""
+        ...
+
+    async def hello(self, worker: str, version: str, machines: int, labels: tuple[str, ...]) -> None:
+        """What it says of itself when it starts; it is active again if it was draining."""
+        ...
+
+    async def revoke(self, worker: str) -> bool:
+        """Its certificate opens nothing any more; what it has is put back when its leases end."""
+        ...
