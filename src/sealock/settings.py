@@ -12,15 +12,16 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
-from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from sealock.core.errors import ConfigError, SealockError, UsageError
 from sealock.core.places import default_data_dir, default_runtime_dir, default_settings_file
+from sealock.settings_server import ServerSettings
+from sealock.settings_types import Branches, ExistingFile, HostAndPort, Names, Place
 
 PREFIX = "SEALOCK_"
 # Variables of ours that are no settings: where the file is, how errors are shown, and what a build's
@@ -29,55 +30,8 @@ NOT_SETTINGS = frozenset(
     {"CONFIG", "TRACEBACK", "BUILD_ID", "COMMIT", "BRANCH", "REF", "PIPELINE", "SECRETS"}
 )
 
-_HOST_NAME = re.compile(r"(?=.{1,253}$)[A-Za-z0-9_][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*")
 
-
-def _absolute(path: Path) -> Path:
-    if not path.expanduser().is_absolute():
-        raise ValueError("must be an absolute path")
-    return path.expanduser()
-
-
-def _file(path: Path) -> Path:
-    if not _absolute(path).is_file():
-        raise ValueError("there is no such file")
-    return path.expanduser()
-
-
-def _split(value: object) -> object:
-    """A list in the environment is written with commas."""
-    return [item.strip() for item in value.split(",") if item.strip()] if isinstance(value, str) else value
-
-
-def _destination(value: str) -> str:
-    """A host name, an address or a range; a range with host bits set is a slip and refused."""
-    if _HOST_NAME.fullmatch(value) and not re.fullmatch(r"[0-9.]+", value):
-        return value.lower()
-    return str(ip_network(value))
-
-
-def _branch(value: str) -> str:
-    if not value or not value.isprintable() or any(letter in value for letter in " ~^:?*[\\"):
-        raise ValueError("is not a branch's name")
-    return value
-
-
-def _host_and_port(value: str) -> str:
-    """A port of 0 would be another one each time."""
-    if not re.fullmatch(r"[^\s:]+:[1-9][0-9]{0,4}", value) or int(value.rpartition(":")[2]) > 65535:
-        raise ValueError("must be HOST:PORT, with a port from 1 to 65535")
-    return value
-
-
-Place = Annotated[Path, AfterValidator(_absolute)]
-ExistingFile = Annotated[Path, AfterValidator(_file)]
-Names = Annotated[tuple[Annotated[str, AfterValidator(_destination)], ...], BeforeValidator(_split)]
-HostAndPort = Annotated[str, AfterValidator(_host_and_port)]
-
-Branches = Annotated[tuple[Annotated[str, AfterValidator(_branch)], ...], BeforeValidator(_split)]
-
-
-class Settings(BaseSettings):
+class Settings(ServerSettings):
     """Every setting. The text under each says what it is, why one would change it, and its unit."""
 
     model_config = SettingsConfigDict(
