@@ -12,6 +12,7 @@ from sealock.core.errors import UsageError
 from sealock.core.event import CommandEnded, CommandStarted
 from sealock.core.event_text import to_text
 from sealock.core.log import LONGEST_LINE, Line, LogReader
+from sealock.core.log_times import by_the_clock, since
 from sealock.core.secret import Secret
 from sealock.livelog.ansi import Ansi
 from sealock.livelog.ansi_style import PLAIN
@@ -30,7 +31,6 @@ from sealock.livelog.pages import (
 )
 from sealock.livelog.pages_search import AT_ONCE, MOST_FOUND, made_out, search
 from sealock.livelog.pages_text import EXCERPT, excerpt, whole_text
-from sealock.livelog.pages_times import by_the_clock, since
 from sealock.livelog.read import SealedLogReader
 from sealock.livelog.write import SealedLogWriter
 from tests.unit.livelog.conftest import BUILD, KEY, KeepLog
