@@ -17,8 +17,8 @@ from sealock.core.errors import UsageError
 from sealock.core.secret import Secret
 
 PREFIX = "slk_"
-LONGEST_LIFE = 366 * 24 * 3600.0
-"""Seconds. A token that nobody needs to renew is one that nobody remembers."""
+LONGEST_LIFE = 366
+"""Days. A token that nobody needs to renew is one that nobody remembers."""
 
 _FORM = re.compile(r"slk_([A-Za-z0-9_-]{43})([0-9a-z]{7})")
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -31,18 +31,19 @@ class Tokens:
         self._records, self._clock = records, clock
 
     async def make(
-        self, person: Person, account: str, name: str, permissions: Iterable[Permission], life: float
-    ) -> tuple[Secret, ApiToken]:
-        """A new token, shown this once, and its record. life: seconds.
+        self, person: Person, account: str, name: str, permissions: Iterable[Permission], days: int
+    ) -> tuple[ApiToken, Secret]:
+        """A new token, and its text, which is shown this once. days: until it ends.
 
         UsageError for no permission, one the person does not have, or a life that is none or too long.
         """
         wanted = frozenset(permissions)
-        _check(person, account, name, wanted, life)
+        _check(person, account, name, wanted, days)
         text, now = new_text(), self._clock()
-        token = ApiToken(new_id(), digest_of(text), person.id, account, name, wanted, now, now + life)
+        until = now + days * 24 * 3600.0
+        token = ApiToken(new_id(), digest_of(text), person.id, account, name, wanted, now, until)
         await self._records.add_token(token)
-        return Secret(text.encode()), token
+        return token, Secret(text.encode())
 
     async def read(self, text: str) -> TokenUse | None:
         """Whom a token acts for; None if it is none, or has ended."""
@@ -60,8 +61,9 @@ class Tokens:
         return TokenUse(person, token)
 
     async def all_of(self, person: Person) -> list[ApiToken]:
-        """A person's tokens, ended ones included, newest first."""
-        return await self._records.tokens_of(person.id)
+        """A person's live tokens, newest first."""
+        now = self._clock()
+        return [one for one in await self._records.tokens_of(person.id) if now < one.expires_at]
 
     async def revoke(self, person: Person, token_id: str) -> bool:
         """End one of a person's own tokens; False if they have none of that id."""
@@ -89,14 +91,14 @@ def _checksum(value: str) -> str:
     return digits
 
 
-def _check(person: Person, account: str, name: str, permissions: frozenset[Permission], life: float) -> None:
+def _check(person: Person, account: str, name: str, permissions: frozenset[Permission], days: int) -> None:
     if not name.strip() or len(name) > 100 or not name.isprintable():
         raise UsageError("A token needs a name of at most 100 characters", resolution="Say what it is for.")
     if not permissions:
         raise UsageError("A token without a permission opens nothing", resolution="Choose what it may do.")
-    if not 0 < life <= LONGEST_LIFE:
+    if not 0 < days <= LONGEST_LIFE:
         raise UsageError("A token lives for up to 366 days", resolution="Choose when it shall end.")
-    over = sorted(str(one) for one in permissions if not may(person, account, one))
+    over = sorted(str(one) for one in permissions if not may(person, one.account_of(account), one))
     if over:
         raise UsageError(
             "A token cannot do more than you", details=", ".join(over), resolution="Leave these out."

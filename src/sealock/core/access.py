@@ -38,6 +38,10 @@ class Permission(StrEnum):
     WORKERS_WRITE = "installation:workers:write"
     STATUS_READ = "installation:status:read"
 
+    def account_of(self, account: str) -> str:
+        """Where one must have it to use it in an account: there, or in the installation (``)."""
+        return "" if self.value.startswith("installation:") else account
+
 
 _OWN = frozenset({Permission.OWN_SESSIONS_WRITE, Permission.OWN_TOKENS_WRITE})
 _WORK = _OWN | {
@@ -160,8 +164,9 @@ def may(person: Person, account: str, permission: Permission) -> Decision:
 
 
 def token_may(token: ApiToken, person: Person, account: str, permission: Permission) -> Decision:
-    """Whether a token allows something: it and the person's own role must, so that it ends with the role."""
-    if token.person != person.id or token.account != account:
+    """Whether a token allows something: it and the person's own role must, so that it ends with the role.
+    What is the installation's needs no token of its own: the account is `` then, whichever the token's."""
+    if token.person != person.id or permission.account_of(token.account) != account:
         return Denied("This token is for another account.")
     if permission not in token.permissions:
         return Denied(f"This token was not made for {permission}.")

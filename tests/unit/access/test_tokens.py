@@ -35,7 +35,7 @@ async def tokens(records: MemoryAccess, clock: Callable[[], float]) -> Tokens:
 
 async def made(tokens: Tokens, *permissions: Permission) -> str:
     wanted = permissions or (Permission.BUILDS_READ,)
-    return (await tokens.make(ADA, "acme", "deploys", wanted, 3600.0))[0].reveal().decode()
+    return (await tokens.make(ADA, "acme", "deploys", wanted, 1))[1].reveal().decode()
 
 
 async def test_a_token_acts_for_its_person_in_what_it_was_made_for(tokens: Tokens) -> None:
@@ -58,6 +58,23 @@ async def test_a_token_can_do_no_more_than_its_person(tokens: Tokens) -> None:
         assert not token_may(used.token, gone, "acme", Permission.BUILDS_READ)
 
 
+async def test_a_token_reaches_the_installation_only_for_what_is_the_installations(
+    tokens: Tokens, records: MemoryAccess
+) -> None:
+    """The attack: a token of an account that is used as if it were of none."""
+    memberships = Membership("acme", Role.OWNER), Membership("", Role.OPERATOR)
+    operator = replace(ADA, id="c" * 32, email="op@example.com", memberships=memberships)
+    await records.add_person(operator, "hash")
+    wanted = {Permission.WORKERS_WRITE, Permission.BUILDS_READ}
+    token, _ = await tokens.make(operator, "acme", "both", wanted, 1)
+    assert token_may(token, operator, "", Permission.WORKERS_WRITE)
+    assert not token_may(token, operator, "acme", Permission.WORKERS_WRITE)
+    assert not token_may(token, operator, "", Permission.BUILDS_READ)
+    assert not token_may(token, replace(operator, memberships=memberships[:1]), "", Permission.WORKERS_WRITE)
+    with pytest.raises(UsageError, match="installation:workers:write"):
+        await tokens.make(BEN, "acme", "too much", wanted, 1)
+
+
 async def test_a_token_ends_by_time_and_by_hand(tokens: Tokens, clock: object) -> None:
     text, other = await made(tokens), await made(tokens)
     (newest, *_) = await tokens.all_of(ADA)
@@ -65,8 +82,8 @@ async def test_a_token_ends_by_time_and_by_hand(tokens: Tokens, clock: object) -
     assert await tokens.revoke(ADA, newest.id)
     live = [one for one in (text, other) if await tokens.read(one)]
     assert len(live) == 1
-    clock.now += 3600  # type: ignore[attr-defined]
-    assert await tokens.read(live[0]) is None
+    clock.now += 24 * 3600  # type: ignore[attr-defined]
+    assert await tokens.read(live[0]) is None and await tokens.all_of(ADA) == []
 
 
 async def test_the_records_hold_no_token(tokens: Tokens, records: MemoryAccess) -> None:
@@ -91,22 +108,22 @@ async def test_only_what_could_be_one_is_looked_up(tokens: Tokens) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "permissions", "life"),
+    ("name", "permissions", "days"),
     [
-        ("", {Permission.BUILDS_READ}, 60.0),
-        ("x" * 101, {Permission.BUILDS_READ}, 60.0),
-        ("a\nb", {Permission.BUILDS_READ}, 60.0),
-        ("ok", set(), 60.0),
-        ("ok", {Permission.BUILDS_READ}, 0.0),
+        ("", {Permission.BUILDS_READ}, 1),
+        ("x" * 101, {Permission.BUILDS_READ}, 1),
+        ("a\nb", {Permission.BUILDS_READ}, 1),
+        ("ok", set(), 1),
+        ("ok", {Permission.BUILDS_READ}, 0),
         ("ok", {Permission.BUILDS_READ}, LONGEST_LIFE + 1),
-        ("ok", {Permission.BUILDS_READ}, float("nan")),
+        ("ok", {Permission.BUILDS_READ}, -1),
     ],
 )
 async def test_what_makes_no_token(
-    tokens: Tokens, name: str, permissions: set[Permission], life: float
+    tokens: Tokens, name: str, permissions: set[Permission], days: int
 ) -> None:
     with pytest.raises(UsageError):
-        await tokens.make(ADA, "acme", name, permissions, life)
+        await tokens.make(ADA, "acme", name, permissions, days)
 
 
 @pytest.mark.parametrize("role", Role)
