@@ -107,7 +107,7 @@ async def served(
 ) -> AsyncIterator[Served]:
     """Served until the block is left. app: another application than the real one."""
     ports, authority = make_ports(), Authority(directory / "authority", ["localhost", "127.0.0.1"])
-    port = _free_port()
+    port = free_port()
     origin = Origin("localhost", port)
     made = app(ports.web) if app else make_app(ports.web, origin)
     website = Website(made, origin, authority.website_certificate, ports.web.streams, grace)
@@ -122,6 +122,6 @@ async def served(
         await asyncio.wait_for(task, 30)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as free:
         return int(free.getsockname()[1])
