@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from sealock.core.project import Project
+from sealock.core.project_settings import ProjectSettings
 from sealock.core.source import GitAddress
 
 
@@ -24,12 +26,27 @@ class ProjectRecords(Protocol):
         """The project of that name. UsageError, naming near matches, if there is none."""
         ...
 
+    async def by_id(self, project: str) -> Project | None:
+        """The project of that id, if this account has it."""
+        ...
+
     async def for_address(self, address: GitAddress) -> Project | None:
         """The project that builds this repository, if there is one."""
         ...
 
     async def all(self) -> list[Project]:
         """Every project, by name."""
+        ...
+
+    async def settings(self, project: str) -> ProjectSettings | None:
+        """What the people of the project of that id decided; None if there is none."""
+        ...
+
+    async def change_settings(
+        self, project: str, change: Callable[[ProjectSettings], ProjectSettings]
+    ) -> ProjectSettings | None:
+        """Put what `change` makes of its settings in their place; nobody changes them in between. What they
+        are now; None if there is no project of that id."""
         ...
 
     async def remove(self, name: str) -> None:

@@ -6,11 +6,13 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, select, update
 
 from sealock.core.errors import PermanentError, UsageError
 from sealock.core.project import Project, SealedKey, ssh_key_name
 from sealock.core.project_records import ProjectRecords
+from sealock.core.project_settings import ProjectSettings
+from sealock.core.queue import Supersede
 from sealock.core.sealed import RetiredKey, Sealed
 from sealock.core.source import GitAddress
 from sealock.store.database.engine import Database
@@ -72,6 +74,10 @@ async def test_another_accounts_projects_are_not_there(records: ProjectRecords, 
     await records.add(make())
     assert await others.all() == []
     assert await others.for_address(make().address) is None
+    assert await others.by_id(make().id) is None
+    assert await others.settings(make().id) is None
+    assert await others.change_settings(make().id, lambda old: replace(old, priority=9)) is None
+    assert await records.settings(make().id) == ProjectSettings()
     for attempt in (others.get("parser"), others.remove("parser"), others.replace(make(version=2))):
         with pytest.raises(UsageError):
             await attempt
@@ -148,3 +154,45 @@ async def test_a_project_takes_its_builds_with_it(records: ProjectRecords, datab
         assert (await connection.execute(select(func.count()).select_from(builds))).scalar() == 0
     with pytest.raises(UsageError, match="no project"):
         await records.remove("parser")
+
+
+async def test_settings_come_back_as_they_were(records: ProjectRecords) -> None:
+    await records.add(make())
+    assert await records.settings(make().id) == ProjectSettings()
+    settings = ProjectSettings(
+        default_branch="trunk",
+        protected=("trunk", "release/1"),
+        image="python",
+        supersede=Supersede.RUNNING,
+        max_running=0,
+        priority=-7,
+        labels=("arm",),
+        one_at_a_time=("trunk",),
+        hook_version=4,
+    )
+    assert await records.change_settings(make().id, lambda _: settings) == settings
+    assert await records.settings(make().id) == settings
+    assert await records.by_id(make().id) == make()
+    assert await records.settings("0" * 32) is None
+
+
+async def test_of_many_changes_at_once_none_is_lost(records: ProjectRecords) -> None:
+    await records.add(make())
+    one_more = [
+        records.change_settings(make().id, lambda old: replace(old, hook_version=old.hook_version + 1))
+        for _ in range(8)
+    ]
+    await asyncio.gather(*one_more)
+    found = await records.settings(make().id)
+    assert found is not None
+    assert found.hook_version == 9
+
+
+async def test_settings_nobody_here_wrote_are_refused(records: ProjectRecords, database: Database) -> None:
+    await records.add(make())
+    table = metadata.tables["projects"]
+    for strange in ({"supersede": "everything"}, {"later": 1}, {"labels": 3}, [1]):
+        async with database.write() as connection:
+            await connection.execute(update(table).values(settings=strange))
+        with pytest.raises(PermanentError, match="settings cannot be read"):
+            await records.settings(make().id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import Row, Select, delete, insert, select, update
@@ -11,11 +12,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sealock.core.errors import PermanentError, UsageError
 from sealock.core.project import PROJECT_NAME, Project, ssh_key_name
+from sealock.core.project_settings import ProjectSettings
 from sealock.core.sealed import RetiredKey, Sealed
 from sealock.core.source import GitAddress
 from sealock.store.database.engine import Database
 from sealock.store.database.kept_tables import retired_keys
 from sealock.store.database.metadata import milliseconds, seconds
+from sealock.store.database.project_settings import decode, encode
 from sealock.store.database.tables import projects
 
 
@@ -62,6 +65,10 @@ class DatabaseProjects:
             resolution="The list of projects shows every one.",
         )
 
+    async def by_id(self, project: str) -> Project | None:
+        """The project of that id, if this account has it."""
+        return await self._one(projects.c.id == project)
+
     async def for_address(self, address: GitAddress) -> Project | None:
         """The project that builds this repository, if there is one."""
         return await self._one(
@@ -73,6 +80,27 @@ class DatabaseProjects:
         async with self._database.read() as connection:
             found = [_project(row) for row in await connection.execute(self._mine())]
         return sorted(found, key=lambda project: project.name)  # the databases order texts differently
+
+    async def settings(self, project: str) -> ProjectSettings | None:
+        """What the people of the project of that id decided; None if there is none."""
+        async with self._database.read() as connection:
+            found = (await connection.execute(self._mine(projects.c.id == project))).one_or_none()
+        return None if found is None else decode(found.settings)
+
+    async def change_settings(
+        self, project: str, change: Callable[[ProjectSettings], ProjectSettings]
+    ) -> ProjectSettings | None:
+        """Put what `change` makes of its settings in their place; nobody changes them in between. What they
+        are now; None if there is no project of that id."""
+        mine = self._mine(projects.c.id == project).with_for_update()
+        async with self._database.write() as connection:
+            found = (await connection.execute(mine)).one_or_none()
+            if found is None:
+                return None
+            changed = change(decode(found.settings))
+            values = {"settings": encode(changed)}
+            await connection.execute(update(projects).where(projects.c.id == project).values(values))
+        return changed
 
     async def remove(self, name: str) -> None:
         """Forget the project, its sealed key and its builds. UsageError if there is none of that name."""
