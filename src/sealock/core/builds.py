@@ -32,7 +32,8 @@ def run_id(build: str, attempt: int) -> str:
 
 
 def build_topic(build: str) -> str:
-    """Topic of `core.queue.Wakeups`: something about this build, its steps or its log changed."""
+    """Topic of `core.queue.Wakeups`: something about this build or its steps changed. Of what comes of its
+    log, `core.log_pages.log_topic` is told."""
     return f"build:{build}"
 
 

@@ -6,10 +6,14 @@ read it. Lines are HTML that is safe to put into a page, made of whatever the bu
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
+
+MOST_LINES = 10_000
+MOST_BYTES = 16 * 1024 * 1024
+"""Of one call of `OpenLog.text`."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +108,21 @@ class LogUpdate:
     again: bool
 
 
+def log_topic(run: str) -> str:
+    """Topic of `core.queue.Wakeups`: there is more of this attempt's log, or it was removed. It is told much
+    more often than `core.builds.build_topic`."""
+    return f"log:{run}"
+
+
+@dataclass(frozen=True)
+class Running:
+    """An attempt whose log may go on. is_over: asked now and then, true once nothing more will come of it,
+    also where its worker was killed and never closed the log. topic: told when that may have changed."""
+
+    is_over: Callable[[], Awaitable[bool]]
+    topic: str
+
+
 class OpenLog(Protocol):
     """A log opened for one person. Every method may raise PermanentError for a log that was altered."""
 
@@ -120,15 +139,18 @@ class OpenLog(Protocol):
         ...
 
     async def text(self, first: int, last: int | None, *, colours: bool, times: bool) -> bytes:
-        """Lines as plain text. colours: with their escape sequences, made harmless."""
+        """Lines as plain text, from number `first` to `last`, each with a newline. colours: with looks as
+        escape sequences, and no other ones. times: each line begins with when it came. last None: to the
+        end. UsageError for more than `MOST_LINES`, or `MOST_BYTES`, at once."""
         ...
 
     def raw(self) -> AsyncIterator[bytes]:
-        """All of it as plain text, piece by piece."""
+        """All of it as it was printed, every escape sequence included, piece by piece: for a file."""
         ...
 
     def follow(self, last_id: str | None, *, first: int = 1) -> AsyncIterator[Sequence[LogUpdate]]:
-        """What comes, as it comes, until the log has ended. UsageError for an id that cannot be."""
+        """What comes, as it comes, until the log has ended or the attempt is over. UsageError for an id that
+        cannot be, and where the log is removed meanwhile."""
         ...
 
 
@@ -136,10 +158,13 @@ class LogShelf(Protocol):
     """The logs of builds' attempts, by `core.builds.run_id`."""
 
     def open(
-        self, account: str, project: str, run: str, *, person: str
+        self, account: str, project: str, run: str, *, person: str, running: Running | None = None
     ) -> AbstractAsyncContextManager[OpenLog]:
         """The log, for this person, a member of the account. UsageError if there is none, or it was removed;
-        `core.lease.Refused` or `KeeperAway`."""
+        `core.lease.Refused` or `KeeperAway`; TemporaryError if too many are open.
+
+        running: of an attempt that may not have ended. Its log need not be there yet: then it is empty so
+        far, and `follow` waits for it. None: `follow` ends with the log alone."""
         ...
 
     async def remove(self, account: str, project: str, run: str, *, person: str) -> None:
