@@ -82,6 +82,7 @@ class Site:
     directory: Path
     database: Database
     origin: Origin = ORIGIN
+    authority: bytes | None = None
     wakeups: LocalWakeups = field(default_factory=LocalWakeups)
     shelf: MemoryShelf = field(default_factory=MemoryShelf)
     accounts: MemoryAccounts = field(default_factory=MemoryAccounts)
@@ -106,7 +107,7 @@ class Site:
         self.secrets = MemorySecrets(self.projects)
         self.builds = MemoryBuilds(self.projects, self.wakeups)
         self.service = ServicePorts(
-            site=Named("Sealock of the tests", "0.0", b"-----BEGIN PUBLIC KEY-----\n"),
+            site=Named("Sealock of the tests", "0.0", b"-----BEGIN PUBLIC KEY-----\n", self.authority),
             accounts=self.accounts,
             projects=self.projects,
             secrets=self.secrets,
@@ -284,12 +285,14 @@ async def _fill(site: Site) -> None:
 
 
 @asynccontextmanager
-async def make_site(directory: Path, origin: Origin = ORIGIN) -> AsyncIterator[Site]:
-    """The website, filled. directory: for its database; empty."""
+async def make_site(
+    directory: Path, origin: Origin = ORIGIN, authority: bytes | None = None
+) -> AsyncIterator[Site]:
+    """The website, filled. directory: for its database; empty. authority: PEM, what it is certified by."""
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(open_database(f"sqlite:///{directory}/sealock.db"))
         await upgrade(database)
-        site = Site(directory, database, origin)
+        site = Site(directory, database, origin, authority)
         await _fill(site)
         yield site
 
@@ -309,7 +312,7 @@ async def serve_site(directory: Path, grace: int = 5) -> AsyncIterator[ServedSit
     """The website, served over TLS until the block is left."""
     origin = Origin("localhost", free_port())
     authority = Authority(directory / "authority", ["localhost", "127.0.0.1"])
-    async with make_site(directory, origin) as site:
+    async with make_site(directory, origin, authority.certificate().read_bytes()) as site:
         website = Website(site.app, origin, authority.website_certificate, site.ports.streams, grace)
         task = asyncio.create_task(website.serve(Listen("127.0.0.1", origin.port, ("127.0.0.1", 0))))
         try:

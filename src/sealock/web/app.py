@@ -9,7 +9,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
 
-from sealock.web import hooks, people
+from sealock.web import authority, hooks, people
 from sealock.web.origin import Origin
 from sealock.web.ports import WebPorts
 from sealock.web.problems import tell_problems
@@ -52,6 +52,7 @@ def unguarded_app(ports: WebPorts) -> FastAPI:
     tell_problems(app)
     app.include_router(hooks.router)
     app.include_router(people.router)
+    app.include_router(authority.router)
 
     @app.get("/health")
     async def health() -> dict[str, str]:

@@ -19,6 +19,7 @@ OPEN = {
     ("POST", "/api/setup"): "opened by the link",
     ("POST", "/api/session"): "is how one signs in",
     ("POST", "/hooks/git/{project}"): "opened by the signature",
+    ("GET", "/authority.pem"): "is public, and what one has before one trusts anything here",
 }
 """Doors that are for anybody, and why they can be. Whoever adds one has to say it here."""
 
