@@ -308,7 +308,9 @@ class ServedSite:
 
 
 @asynccontextmanager
-async def serve_site(directory: Path, grace: int = 5) -> AsyncIterator[ServedSite]:
+async def serve_site(
+    directory: Path, grace: int = 5, shelf: MemoryShelf | None = None
+) -> AsyncIterator[ServedSite]:
     """The website, served over TLS until the block is left."""
     origin = Origin("localhost", free_port())
     authority = Authority(directory / "authority", ["localhost", "127.0.0.1"])

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from sealock.core.errors import UsageError
-from sealock.core.log_pages import LogGroup, LogHit, LogHits, LogLine, LogOutline, LogPage, LogUpdate
+from sealock.core.log_pages import LogGroup, LogHit, LogHits, LogLine, LogOutline, LogPage, LogUpdate, OpenLog
 
 PAGE = 500
 
@@ -96,9 +96,7 @@ class MemoryShelf:
         self.opened: list[tuple[str, str]] = []
 
     @asynccontextmanager
-    async def open(
-        self, account: str, project: str, run: str, *, person: str
-    ) -> AsyncIterator[OpenMemoryLog]:
+    async def open(self, account: str, project: str, run: str, *, person: str) -> AsyncIterator[OpenLog]:
         log = self._find(account, project, run)
         self.opened.append((run, person))
         yield OpenMemoryLog(log)
