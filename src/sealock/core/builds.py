@@ -156,6 +156,13 @@ class BuildView:
         return run_id(self.id, self.attempt) if self.attempt else None
 
     @property
+    def status(self) -> str:
+        """One word for people: `queued`, `running`, `stopping`, or how it came out."""
+        if self.state is BuildState.ENDED:
+            return (self.outcome or Outcome.ERROR).value
+        return "stopping" if self.stopping else self.state.value
+
+    @property
     def failed_pipelines(self) -> tuple[str, ...]:
         """Those whose step did not pass."""
         bad = (StepState.FAILED, StepState.STOPPED)
