@@ -20,10 +20,17 @@ from sealock.core.source import GitAddress
 def add_project(
     name: str, address: GitAddress, host_keys: Sequence[str], *, projects: Projects, sealer: Sealer
 ) -> Project:
-    """A new project with a new key. host_keys: `algorithm base64` lines, at least one.
+    """A new project with a new key, kept. As `new_project`; UsageError for a name or address that is taken."""
+    project = new_project(name, address, host_keys, sealer=sealer)
+    projects.add(project)
+    return project
 
-    UsageError for a name that cannot be one, a name or address that is taken, or no host key: a Git server
-    is never believed at its first word.
+
+def new_project(name: str, address: GitAddress, host_keys: Sequence[str], *, sealer: Sealer) -> Project:
+    """A project with a key that was made for it. host_keys: `algorithm base64` lines, at least one.
+
+    UsageError for a name that cannot be one, or no host key: a Git server is never believed at its first
+    word.
     """
     if not PROJECT_NAME.fullmatch(name):
         raise UsageError(
@@ -37,7 +44,7 @@ def add_project(
         )
     project_id = secrets.token_hex(16)
     public_key, sealed_key = sealer.new_key(project_id, 1, name)
-    project = Project(
+    return Project(
         id=project_id,
         name=name,
         address=address,
@@ -46,18 +53,20 @@ def add_project(
         sealed_key=sealed_key,
         created_at=time.time(),
     )
-    projects.add(project)
-    return project
 
 
 def reset_key(name: str, *, projects: Projects, sealer: Sealer) -> Project:
     """Give the project a new key; the old sealed one is gone. UsageError if there is no such project, or
     somebody else reset its key at the same time."""
-    project = projects.get(name)
-    public_key, sealed_key = sealer.new_key(project.id, project.sealed_key.version + 1, project.name)
-    project = replace(project, public_key=public_key, sealed_key=sealed_key)
+    project = with_new_key(projects.get(name), sealer=sealer)
     projects.replace(project)
     return project
+
+
+def with_new_key(project: Project, *, sealer: Sealer) -> Project:
+    """The project with its next key."""
+    public_key, sealed_key = sealer.new_key(project.id, project.sealed_key.version + 1, project.name)
+    return replace(project, public_key=public_key, sealed_key=sealed_key)
 
 
 def remove_project(
@@ -75,13 +84,23 @@ def remove_project(
     found by their keys and so go before those. UsageError if there is no such project.
     """
     project = projects.get(name)
-    owner = owner_of(project.id)
+    destroy_sealed(owner_of(project.id), keys=keys, places=places, remove_logs=remove_logs)
+    projects.remove(name)
+    return project
+
+
+def destroy_sealed(
+    owner: Owner,
+    *,
+    keys: KeyDestroyer,
+    places: Sequence[SealedPlace],
+    remove_logs: Callable[[Owner], object],
+) -> None:
+    """Destroy a project's keys, then what they opened, as for `remove_project`. May be called again."""
     keys.destroy(owner)
     remove_logs(owner)
     for place in places:
         place.forget_owner(owner)
-    projects.remove(name)
-    return project
 
 
 HOW_TO_GET_HOST_KEYS = (

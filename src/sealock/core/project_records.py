@@ -52,3 +52,8 @@ class ProjectRecords(Protocol):
     async def remove(self, name: str) -> None:
         """Forget the project, its sealed key and its builds. UsageError if there is none of that name."""
         ...
+
+    async def forget(self, project: str) -> bool:
+        """As `remove`, the project of that id: another that has its name by now stays. False if there is
+        none."""
+        ...

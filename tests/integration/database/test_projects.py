@@ -156,6 +156,15 @@ async def test_a_project_takes_its_builds_with_it(records: ProjectRecords, datab
         await records.remove("parser")
 
 
+async def test_a_project_is_forgotten_by_its_id(records: ProjectRecords, database: Database) -> None:
+    await records.add(make())
+    assert not await DatabaseProjects(database, "other").forget(make().id)
+    assert await records.forget(make().id)
+    await records.add(make(number=2))  # the name is free again
+    assert not await records.forget(make().id)
+    assert await records.all() == [make(number=2)]
+
+
 async def test_settings_come_back_as_they_were(records: ProjectRecords) -> None:
     await records.add(make())
     assert await records.settings(make().id) == ProjectSettings()
@@ -169,6 +178,7 @@ async def test_settings_come_back_as_they_were(records: ProjectRecords) -> None:
         labels=("arm",),
         one_at_a_time=("trunk",),
         hook_version=4,
+        hook_changed_at=1_760_000_000.25,
     )
     assert await records.change_settings(make().id, lambda _: settings) == settings
     assert await records.settings(make().id) == settings

@@ -27,7 +27,9 @@ def encode(settings: ProjectSettings) -> dict[str, Any]:
 def decode(document: dict[str, Any]) -> ProjectSettings:
     """The settings of a row. PermanentError if a newer Sealock, or somebody else, wrote them."""
     try:
-        found = {name: tuple(value) if name in _LISTS else value for name, value in document.items()}
+        found: dict[str, Any] = {
+            name: tuple(value) if name in _LISTS else value for name, value in document.items()
+        }
         if "supersede" in found:
             found["supersede"] = Supersede(found["supersede"])
         return ProjectSettings(**found)

@@ -104,9 +104,14 @@ class DatabaseProjects:
 
     async def remove(self, name: str) -> None:
         """Forget the project, its sealed key and its builds. UsageError if there is none of that name."""
-        project = await self.get(name)
+        await self.forget((await self.get(name)).id)
+
+    async def forget(self, project: str) -> bool:
+        """As `remove`, the project of that id: another that has its name by now stays. False if there is
+        none."""
+        mine = (projects.c.account == self._account, projects.c.id == project)
         async with self._database.write() as connection:
-            await connection.execute(delete(projects).where(projects.c.id == project.id))
+            return (await connection.execute(delete(projects).where(*mine))).rowcount > 0
 
     def _mine(self, *conditions: Any) -> Select[Any]:
         return select(projects).where(projects.c.account == self._account, *conditions)
