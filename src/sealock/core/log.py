@@ -205,6 +205,10 @@ class Logs(Protocol):
         kept."""
         ...
 
+    def has_begun(self, build_id: str) -> bool:
+        """Whether there is something of its log to open. UsageError for an id that is none."""
+        ...
+
     def all(self) -> list[str]:
         """The builds that have a log, by id."""
         ...

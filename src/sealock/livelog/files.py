@@ -12,6 +12,7 @@ from sealock.core.files import make_private_directory, remove_whole, write_whole
 from sealock.core.log import LogRemoval, was_removed
 from sealock.core.secret import Secret
 from sealock.livelog import removals
+from sealock.livelog.format import FILE_HEADER_LENGTH
 from sealock.livelog.read import SealedLogReader
 from sealock.livelog.write import SealedLogWriter
 
@@ -24,12 +25,12 @@ class LogFiles:
     """Logs in `directory` (`core.log.Logs`). It is made when the first log is."""
 
     def __init__(self, directory: Path) -> None:
-        self._directory = directory
+        self.directory = directory
 
     def create(self, build_id: str, key: Secret) -> SealedLogWriter:
         """A new log. PermanentError if this build has or had one already, or it cannot be kept."""
-        path = self._path(build_id)
-        make_private_directory(self._directory)
+        path = self.place(build_id)
+        make_private_directory(self.directory)
         try:
             if self._note(build_id).exists():
                 raise FileExistsError(f"the log of build {build_id} was removed")
@@ -50,7 +51,7 @@ class LogFiles:
     def open(self, build_id: str, key: Secret) -> SealedLogReader:
         """UsageError if this build has no log, or it was removed; PermanentError if it is not what was
         kept."""
-        path = self._path(build_id)
+        path = self.place(build_id)
         if (gone := self.removal(build_id)) is not None:
             raise was_removed(gone)
         try:
@@ -64,15 +65,23 @@ class LogFiles:
                 resolution="Make it a regular file that the user Sealock runs as may read.",
             ) from error
 
+    def has_begun(self, build_id: str) -> bool:
+        """Whether there is a file with enough in it to be opened. One that comes over the network may have
+        arrived in part."""
+        try:
+            return self.place(build_id).stat().st_size >= FILE_HEADER_LENGTH
+        except FileNotFoundError:
+            return False
+
     def all(self) -> list[str]:
         """The builds that have a log, by id."""
-        names = (path.name.removesuffix(SUFFIX) for path in self._directory.glob(f"*{SUFFIX}"))
+        names = (path.name.removesuffix(SUFFIX) for path in self.directory.glob(f"*{SUFFIX}"))
         return sorted(name for name in names if BUILD_ID.fullmatch(name))
 
     def remove(self, build_id: str, by: str) -> None:
         """Remove a build's log; that it was there, who removed it and when is remembered. UsageError if
         there is none, or it was removed."""
-        path, gone = self._path(build_id), self.removal(build_id)
+        path, gone = self.place(build_id), self.removal(build_id)
         if not path.exists():
             raise _no_log(build_id) if gone is None else was_removed(gone)
         try:
@@ -97,14 +106,15 @@ class LogFiles:
         except (OSError, ValueError) as error:
             raise PermanentError(f"the note {note} cannot be read", details=str(error)) from error
 
-    def _path(self, build_id: str) -> Path:
+    def place(self, build_id: str) -> Path:
+        """Where its file is, or would be. UsageError for an id that is none."""
         if not BUILD_ID.fullmatch(build_id):
             raise _no_log(build_id)
-        return self._directory / f"{build_id}{SUFFIX}"
+        return self.directory / f"{build_id}{SUFFIX}"
 
     def _note(self, build_id: str) -> Path:
         """What is left in the place of a removed log."""
-        return self._path(build_id).with_suffix(NOTE)
+        return self.place(build_id).with_suffix(NOTE)
 
 
 def _no_log(build_id: str) -> UsageError:

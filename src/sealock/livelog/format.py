@@ -68,7 +68,7 @@ class FileHeader:
 _ALL_FLAGS = Flags.FINAL | Flags.MARKS | Flags.UNFINISHED
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ChunkHeader:
     """A chunk's place. length: of the sealed body, in bytes. first: number of the line its first byte of
     output belongs to. milliseconds: since 1970."""

@@ -19,8 +19,12 @@ from sealock.livelog.format import (
     Flags,
 )
 
+MOST_CHUNKS = 400_000
+"""Of one log. One that is kept twice a second for a day has 172,800; of the smallest ones that can be made, a
+gigabyte would be ten million, and each is held in memory while its log is open."""
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, slots=True)
 class Chunk:
     """offset: of its sealed body in the file."""
 
@@ -89,6 +93,8 @@ class Index:
         header = chunk.header
         if self.complete:
             raise ValueError("something follows behind its end")
+        if header.number >= MOST_CHUNKS:
+            raise ValueError(f"it has more than {MOST_CHUNKS} chunks")
         if header.number != len(self.chunks):
             raise ValueError(f"chunk {len(self.chunks)} is not where it belongs")
         before = self.chunks[-1].header if self.chunks else None

@@ -32,6 +32,7 @@ class SealedLogReader:
         """FileNotFoundError if there is none; PermanentError if it is not that build's log as it was
         kept, or does not open with this key."""
         self._path, self._build_id = path, build_id
+        self._cipher: ChunkCipher | None = None
         self._file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
             self._index = Index(self._file)
@@ -109,7 +110,8 @@ class SealedLogReader:
         )
 
     def close(self) -> None:
-        """May be called twice."""
+        """Let go of the file and of the key. May be called twice."""
+        self._cipher = None
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
@@ -129,9 +131,12 @@ class SealedLogReader:
 
     def _open(self, chunk: Chunk) -> tuple[bytes, bytes]:
         """Marks and output."""
+        cipher = self._cipher
+        if cipher is None:
+            raise ValueError("this log was closed")
         sealed = os.pread(self._file, chunk.header.length, chunk.offset)
         try:
-            return decode_body(self._cipher.open(chunk.header, sealed))
+            return decode_body(cipher.open(chunk.header, sealed))
         except DoesNotOpen as error:
             raise self._altered(f"chunk {chunk.header.number} does not open") from error
 

@@ -35,7 +35,7 @@ def as_lines(output: bytes) -> list[bytes]:
 
 def forget(logs: LogFiles) -> None:
     """Unlike removing it, so that the next example can use the same id."""
-    (logs._directory / f"{BUILD}.log").unlink()
+    logs.place(BUILD).unlink()
 
 
 def test_it_is_what_the_port_says(logs: LogFiles) -> None:
