@@ -27,6 +27,7 @@ from sealock.core.log_pages import (
     LogPage,
     LogUpdate,
     OpenLog,
+    Running,
 )
 from sealock.core.secret import Secret
 from sealock.livelog.failing import opening
@@ -48,6 +49,7 @@ class OpenSealedLog:
     """An `OpenLog`."""
 
     reader: LogReader
+    running: Running | None = None
 
     async def page(self, number: int) -> LogPage:
         found = page(self.reader, number)
@@ -84,7 +86,7 @@ class OpenSealedLog:
         while True:
             if found := follower.poll():
                 yield [LogUpdate(each.id, _line(each.row), each.again) for each in found]
-            elif follower.is_done:
+            elif follower.is_done or (self.running and await self.running.is_over()):
                 return
             if not follower.is_behind:
                 await asyncio.sleep(LOOK_AGAIN)
@@ -108,16 +110,18 @@ class SealedShelf(MemoryShelf):
         self._gone.add(run)
 
     @asynccontextmanager
-    async def open(self, account: str, project: str, run: str, *, person: str) -> AsyncIterator[OpenLog]:
+    async def open(
+        self, account: str, project: str, run: str, *, person: str, running: Running | None = None
+    ) -> AsyncIterator[OpenLog]:
         if run in self._gone:
             raise UsageError("the log of this build was removed", resolution="It cannot be had back.")
         if run not in self.sealed:
-            async with super().open(account, project, run, person=person) as memory:
+            async with super().open(account, project, run, person=person, running=running) as memory:
                 yield memory
             return
         self.opened.append((run, person))
         with self._files.open(run, Secret(KEY)) as reader:
-            yield OpenSealedLog(reader)
+            yield OpenSealedLog(reader, running)
 
 
 def write_phase(writer: LogWriter, name: str, commands: Iterable[tuple[str, bytes, int]], at: float) -> None:

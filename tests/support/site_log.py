@@ -10,7 +10,17 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from sealock.core.errors import UsageError
-from sealock.core.log_pages import LogGroup, LogHit, LogHits, LogLine, LogOutline, LogPage, LogUpdate, OpenLog
+from sealock.core.log_pages import (
+    LogGroup,
+    LogHit,
+    LogHits,
+    LogLine,
+    LogOutline,
+    LogPage,
+    LogUpdate,
+    OpenLog,
+    Running,
+)
 
 PAGE = 500
 
@@ -96,7 +106,9 @@ class MemoryShelf:
         self.opened: list[tuple[str, str]] = []
 
     @asynccontextmanager
-    async def open(self, account: str, project: str, run: str, *, person: str) -> AsyncIterator[OpenLog]:
+    async def open(
+        self, account: str, project: str, run: str, *, person: str, running: Running | None = None
+    ) -> AsyncIterator[OpenLog]:
         log = self._find(account, project, run)
         self.opened.append((run, person))
         yield OpenMemoryLog(log)
