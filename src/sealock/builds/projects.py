@@ -20,7 +20,7 @@ from sealock.core.source import GitAddress
 def add_project(
     name: str, address: GitAddress, host_keys: Sequence[str], *, projects: Projects, sealer: Sealer
 ) -> Project:
-    """A new project with a new key, kept. As `new_project`; UsageError for a name or address that is taken."""
+    """As `new_project`, kept. UsageError for a name or address that is taken, too."""
     project = new_project(name, address, host_keys, sealer=sealer)
     projects.add(project)
     return project
