@@ -7,6 +7,7 @@ build for as long as the worker has it; its answer ends the build.
 from __future__ import annotations
 
 import time
+from collections.abc import Awaitable, Callable
 
 from sealock.core.errors import TemporaryError
 from sealock.core.queue import SAFETY_POLL, WORK, Beat, Claim, Queue, Wakeups, stop_topic
@@ -26,17 +27,25 @@ async def next_claim(queue: Queue, wakeups: Wakeups, worker: str, *, poll: float
 async def until_told(queue: Queue, wakeups: Wakeups, claim: Claim) -> Beat:
     """Beat for as long as the build is this worker's; then `cancel` or `lost`, never `ok`. Who cannot reach
     the queue for as long as the lease lasts has lost it, since another has it by then."""
-    kept_until = time.monotonic() + claim.lease
     async with wakeups.subscribe(stop_topic(claim.fence.worker)) as stop:
-        while True:
-            asked_at = time.monotonic()
-            try:
-                answer = await queue.beat(claim.fence)
-            except TemporaryError:
-                answer = Beat.OK if asked_at < kept_until else Beat.LOST
-            else:
-                # From when it was asked: the queue counts from some moment after that.
-                kept_until = asked_at + claim.lease
-            if answer is not Beat.OK:
-                return answer
-            await stop.wait(min(claim.beat_every, max(0.0, kept_until - time.monotonic())))
+        return await hold(lambda: queue.beat(claim.fence), stop.wait, claim.lease)
+
+
+async def hold(
+    beat: Callable[[], Awaitable[Beat]], pause: Callable[[float], Awaitable[object]], lease: float
+) -> Beat:
+    """The same, with what it takes: how to beat, and how to wait for so many seconds, or fewer if there is
+    reason to beat at once. lease: seconds."""
+    kept_until = time.monotonic() + lease
+    while True:
+        asked_at = time.monotonic()
+        try:
+            answer = await beat()
+        except TemporaryError:
+            answer = Beat.OK if asked_at < kept_until else Beat.LOST
+        else:
+            # From when it was asked: the queue counts from some moment after that.
+            kept_until = asked_at + lease
+        if answer is not Beat.OK:
+            return answer
+        await pause(min(lease / 3, max(0.0, kept_until - time.monotonic())))

@@ -7,7 +7,7 @@ lasts: a later step may print what an earlier one left in a file.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -26,6 +26,14 @@ KINDS = (Kind.VARIABLE, Kind.FILE)
 
 Found = Mapping[str, tuple[Sealed, ...]]
 """For each step, by its full name, what it names, still sealed."""
+
+
+Bring = Callable[[Collection[str], Pinned | None], Awaitable[None]]
+"""Has the sealed values of these names, in the newest version or the pinned one, where they can be got."""
+
+
+async def nothing_to_bring(_names: Collection[str], _pinned: Pinned | None) -> None:
+    """Of values that lie here."""
 
 
 @dataclass(frozen=True)
@@ -104,11 +112,13 @@ class StepSecrets:
         values: SealedValues,
         masker: Masker,
         releases: list[SecretRelease],
+        bring: Bring = nothing_to_bring,
     ) -> None:
         self._found = found
         self._lease = lease
         self._values = values
         self._releases = releases
+        self._bring = bring
         self.masker = masker
 
     async def release(self, step: Step, emit: Emit) -> list[Given]:
@@ -139,6 +149,7 @@ class StepSecrets:
             with suppress(RetiredKey):
                 return await lease.open_all(sealed, step=step.full_name)
             # Keys were rotated since: the same versions lie there, sealed anew.
+            await self._bring([each.name.name for each in sealed], None)
             return await lease.open_all([self._again(each) for each in sealed], step=step.full_name)
         except Refused as error:
             names = ", ".join(each.name.name for each in sealed)

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 
 from sealock.builds.checkout import checkout, read_file
 from sealock.builds.console import tell_console
+from sealock.builds.described import describe
 from sealock.builds.leases import BuildLeases, Commit, LeasedKey, prepared
 from sealock.builds.logged import logged
 from sealock.builds.masked import masked
@@ -78,7 +79,7 @@ class Way:
         self._request = request
         self._watcher = watcher
         self._emit = watcher.emit
-        self._id = secrets.token_hex(16)
+        self._id = request.known.run if request.known else secrets.token_hex(16)
         self._started_at = time.time()
         self._leases = BuildLeases(ports.secrets.leases, self._id)
         self.record: BuildRecord | None = None
@@ -97,15 +98,14 @@ class Way:
     async def _from_directory(self, source: DirectorySource) -> tuple[BuildRecord, Verdict]:
         async with self._ports.repositories.open(source) as repository:
             plan = self._read_plan(await repository.read_file(PLAN_FILE, PLAN_LIMIT))
-            found = self._find_secrets(plan, self._request.project)
+            found = await self._find_secrets(plan, self._request.project)
             needs = self._needs(plan, submodules=plan.submodules)
             record = self._begin(needs, plan)
             async with self._machine(needs, record) as machine:
                 done = await self._fetch(machine, needs, record, repository=repository)
                 branch = None if source.working_tree else repository.branch
-                said = await self._steps(
-                    machine, Work(plan, found, self._request.project, branch), done, record
-                )
+                work = Work(plan, found, self._request.project, branch)
+                said = await self._steps(machine, work, done, record)
             return record, after_steps(said, record)
 
     async def _from_remote(self, source: RemoteSource, project: Project) -> tuple[BuildRecord, Verdict]:
@@ -121,7 +121,8 @@ class Way:
                 record.plan_digest, record.pipelines = plan.digest, _pipelines(plan)
                 said = None
                 if wanted == needs:
-                    work = Work(plan, self._find_secrets(plan, project), project, done.branch)
+                    found = await self._find_secrets(plan, project)
+                    work = Work(plan, found, project, self._branch(done))
                     said = await self._steps(machine, work, done, record)
             if said is not None:
                 return record, after_steps(said, record)
@@ -136,8 +137,12 @@ class Way:
     async def _steps(self, machine: Machine, work: Work, done: Checkout, record: BuildRecord) -> Verdict:
         env = environment(work.plan, done, record, work.branch)
         ports = self._ports.secrets
+        if self._request.planned is not None:
+            self._request.planned(work.plan, await describe(machine, done))
         async with self._lease(work) as lease, self._logged(work, record) as watcher:
-            secrets = StepSecrets(work.found, lease, ports.values, ports.new_masker(), record.releases)
+            secrets = StepSecrets(
+                work.found, lease, ports.values, ports.new_masker(), record.releases, ports.bring
+            )
             shown = masked(watcher, secrets.masker)
             return await run_steps(
                 machine, work.plan, record, shown, directory=done.directory, env=env, secrets=secrets
@@ -168,7 +173,13 @@ class Way:
         async with self._leases.steps(work.project, work.plan, names, commit) as lease:
             yield lease
 
-    def _find_secrets(self, plan: Plan, project: Project | None) -> Found:
+    def _branch(self, done: Checkout) -> str | None:
+        return self._request.known.branch if self._request.known else done.branch
+
+    async def _find_secrets(self, plan: Plan, project: Project | None) -> Found:
+        names = {name for step in plan.steps for name in step.secrets}
+        if names:
+            await self._ports.secrets.bring(names, self._request.pinned)
         return find_secrets(plan, project, self._ports.secrets.values, self._request.pinned)
 
     def _project(self, source: RemoteSource) -> Project:
@@ -213,7 +224,7 @@ class Way:
         record = BuildRecord(
             id=self._id,
             source=_name(source),
-            ref=source.ref,
+            ref=self._request.known.ref if self._request.known else source.ref,
             commit=None,
             working_tree=isinstance(source, DirectorySource) and source.working_tree,
             pipelines=_pipelines(plan) if plan else self._request.pipelines,

@@ -29,6 +29,23 @@ class Receipt:
     key_id: str
 
 
+@dataclass(frozen=True)
+class SignedReceipt:
+    """A receipt that whoever asked for it keeps. envelope and key_id: as of `Receipt`."""
+
+    envelope: bytes
+    key_id: str
+
+
+class ReceiptSigner(Protocol):
+    """Signs receipts, and keeps none."""
+
+    def sign(self, record: BuildRecord) -> SignedReceipt:
+        """The receipt of a build that has ended. PermanentError for a record that cannot be made into one,
+        or into one so long that nobody would read it."""
+        ...
+
+
 class Receipts(Protocol):
     """Where receipts are signed and kept."""
 
