@@ -18,6 +18,7 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -67,6 +68,10 @@ class Authority:
         if not path.is_file() or path.read_bytes() != wanted:
             write_whole(path, wanted, 0o644)
         return path
+
+    def fingerprint(self) -> str:
+        """SHA-256 of its certificate, 64 hexadecimal digits: what a worker knows it by before it has it."""
+        return self._authority()[1].fingerprint(SHA256()).hex()
 
     def website_certificate(self) -> Certificate:
         """The website's key and certificate: what is there, if for all hosts and with time left, or new.

@@ -2,6 +2,9 @@
 
 The worker makes its key itself and sends a request for a certificate along with the token. The name comes
 from the token, so that who has one for `builder-1` cannot become `builder-2`.
+
+A token's text is `slj_`, what works once, `.`, and the SHA-256 of our authority's certificate: so the worker
+knows us before it has ever spoken to us, and shows its token to nobody else.
 """
 
 from __future__ import annotations
@@ -19,6 +22,8 @@ from sealock.core.secret import Secret
 
 JOIN_LIFE = 3600.0
 """Seconds a join token works."""
+PREFIX = "slj_"
+NO = Denied("This join token does not work, or no longer.")
 
 
 @dataclass(frozen=True)
@@ -36,12 +41,22 @@ class Joining:
         value = new_value()
         until = self.clock() + JOIN_LIFE
         await self.records.add_one_time(OneTime(digest_of(value), Purpose.JOIN, name, until))
-        return Secret(value.encode())
+        return Secret(f"{PREFIX}{value}.{self.authority.fingerprint()}".encode())
 
     async def join(self, token: str, request: bytes) -> bytes | Denied:
         """The worker's certificate, PEM. UsageError for a request we cannot use, which uses the token up:
         who sends nonsense with a token is not whom it was made for."""
-        one = await self.records.take_one_time(digest_of(token), Purpose.JOIN, self.clock())
-        if one is None:
-            return Denied("This join token does not work, or no longer.")
-        return self.authority.worker_certificate(request, one.subject)
+        value, _, fingerprint = token.removeprefix(PREFIX).partition(".")
+        if not token.startswith(PREFIX) or fingerprint != self.authority.fingerprint():
+            return NO
+        one = await self.records.take_one_time(digest_of(value), Purpose.JOIN, self.clock())
+        return NO if one is None else self.authority.worker_certificate(request, one.subject)
+
+    def renew(self, name: str, request: bytes) -> bytes:
+        """A new certificate, PEM, for the worker of that name, which has shown the one it has. UsageError for
+        a request we cannot use."""
+        return self.authority.worker_certificate(request, name)
+
+    def authority_certificate(self) -> bytes:
+        """What a worker trusts the website by, PEM; anybody may have it."""
+        return self.authority.certificate().read_bytes()

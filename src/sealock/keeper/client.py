@@ -13,8 +13,9 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
-from sealock.core.errors import PermanentError
+from sealock.core.errors import PermanentError, SealockError
 from sealock.core.keeper import KeeperStatus
 from sealock.core.lease import HeldLease, KeeperAway, Refused, Terms
 from sealock.core.release import Entry
@@ -23,7 +24,6 @@ from sealock.core.secret import Secret
 from sealock.keeper import protocol
 from sealock.keeper.key_messages import Cannot, told_error
 from sealock.keeper.opening import open_with
-from sealock.keeper.remote_door import RemoteDoor
 from sealock.keeper.sealing import new_pair
 from sealock.keeper.server import credentials
 from sealock.keeper.statements import NotSigned, told_lease
@@ -32,6 +32,18 @@ MOST = 64
 """Values asked for in one request."""
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+class Door(Protocol):
+    """A way to a keeper: `LocalDoor`, `remote_door.RemoteDoor`, `carried_door.CarriedDoor`."""
+
+    async def exchange(self, content: bytes) -> bytes:
+        """The content of the frame that answers this one. OSError, BadFrame, or an error of ours."""
+        ...
+
+    def told(self, error: Exception) -> SealockError:
+        """What to tell of an error on the way."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -54,6 +66,10 @@ class LocalDoor:
             resolution="Find out what that is, and where the keeper's socket is (setting keeper_socket).",
         )
 
+    async def exchange(self, content: bytes) -> bytes:
+        """The content of the frame that answers this one. OSError, BadFrame; PermanentError as `knock`."""
+        return await protocol.exchange(await self.knock(), content)
+
     def told(self, error: Exception) -> KeeperAway:
         """What to tell of an error on the way."""
         return KeeperAway(str(error))
@@ -62,7 +78,7 @@ class LocalDoor:
 class KeeperClient:
     """A keeper, as others see it (`core.lease.Leases`, `core.keeper.KeeperControl`)."""
 
-    def __init__(self, door: LocalDoor | RemoteDoor, *, deadline: float = protocol.DEADLINE) -> None:
+    def __init__(self, door: Door, *, deadline: float = protocol.DEADLINE) -> None:
         self._door = door
         self._deadline = deadline
 
@@ -122,24 +138,21 @@ class KeeperClient:
         A request is never sent twice by itself: the first may have been answered and written down.
         """
         try:
+            reply = protocol.decode_reply(await self.exchange(protocol.encode_request(request)))
+        except protocol.BadFrame as error:
+            raise self._door.told(error) from error
+        return accepted(reply)
+
+    async def exchange(self, content: bytes) -> bytes:
+        """The content of the frame that answers this one, whatever it is. KeeperAway, PermanentError."""
+        try:
             async with asyncio.timeout(self._deadline):
-                reply = protocol.decode_reply(await self._exchange(protocol.encode_request(request)))
+                return await self._door.exchange(content)
         except TimeoutError as error:
             late = TimeoutError(f"no reply within {self._deadline:g} seconds")
             raise self._door.told(late) from error
         except (OSError, protocol.BadFrame) as error:
             raise self._door.told(error) from error
-        return accepted(reply)
-
-    async def _exchange(self, content: bytes) -> bytes:
-        reader, writer = await self._door.knock()
-        try:
-            await protocol.write_frame(writer, content)
-            return await protocol.read_frame(reader, protocol.LONGEST_REPLY)
-        finally:
-            writer.close()
-            with suppress(OSError):
-                await writer.wait_closed()
 
 
 class _Held:

@@ -9,6 +9,7 @@ reference, under which the keeper's own log has it. What operators ask about key
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, ValidationError
@@ -258,6 +259,19 @@ async def write_frame(writer: asyncio.StreamWriter, content: bytes) -> None:
     """Send a frame."""
     writer.write(len(content).to_bytes(4, "big") + content)
     await writer.drain()
+
+
+async def exchange(streams: tuple[asyncio.StreamReader, asyncio.StreamWriter], content: bytes) -> bytes:
+    """Send a request's frame, and return the content of its reply's; the connection is closed. OSError,
+    BadFrame."""
+    reader, writer = streams
+    try:
+        await write_frame(writer, content)
+        return await read_frame(reader, LONGEST_REPLY)
+    finally:
+        writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
 
 
 def _within(content: bytes, longest: int) -> bytes:

@@ -54,6 +54,10 @@ class RemoteDoor:
             self.host, self.port, ssl=self.tls, server_hostname=self.host, ssl_handshake_timeout=HANDSHAKE
         )
 
+    async def exchange(self, content: bytes) -> bytes:
+        """The content of the frame that answers this one. OSError, BadFrame."""
+        return await protocol.exchange(await self.knock(), content)
+
     def told(self, error: Exception) -> SealockError:
         """What to tell of an error on the way: NoTrust, or RemoteAway for what may pass."""
         match error:
