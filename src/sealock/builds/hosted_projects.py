@@ -81,7 +81,7 @@ class HostedProjects:
         await _refuse_taken(name, where, records)
         made = await asyncio.to_thread(new_project, name, where, pinned, sealer=self._ports.sealer)
         await records.add(made)
-        return made
+        return await self.get(account, made.id)
 
     async def settings(self, account: str, project: str) -> ProjectSettings:
         """What its people decided."""
@@ -109,7 +109,7 @@ class HostedProjects:
             except RetiredKey:  # rotated between the two: there is a newer one to seal to
                 if last:
                     raise
-        return made
+        return await self.get(account, project)
 
     async def remove(self, account: str, project: str, *, person: str) -> None:
         """Destroy its keys, then everything of it. UsageError while one of its builds runs. Cut short, it
