@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sealock.builds.checkout import CheckoutPorts
-from sealock.builds.leases import BelongsTo, Prepare, nothing_to_prepare
 from sealock.builds.described import Described
+from sealock.builds.leases import BelongsTo, Prepare, nothing_to_prepare
 from sealock.builds.pinned import Pinned
 from sealock.builds.step_secrets import Bring, nothing_to_bring
 from sealock.core.image import Images
@@ -20,7 +20,6 @@ from sealock.core.receipt import Receipts
 from sealock.core.repository import Repositories
 from sealock.core.sealed import SealedValues
 from sealock.core.source import Source
-
 
 Planned = Callable[[Plan, Described], None]
 """Told once the code is there and it is known what will run."""
@@ -58,7 +57,8 @@ class RunRequest:
 @dataclass(frozen=True)
 class SecretPorts:
     """What a build gets secrets with. values: a project's, sealed. protected_branches: names; a build of
-    one of these may have what is for protected branches only. bring: awaited before `values` are looked at."""
+    one of these may have what is for protected branches only. bring: awaited before values are
+    looked at."""
 
     leases: Leases
     values: SealedValues

@@ -112,6 +112,7 @@ class StepSecrets:
         values: SealedValues,
         masker: Masker,
         releases: list[SecretRelease],
+        *,
         bring: Bring = nothing_to_bring,
     ) -> None:
         self._found = found

@@ -9,9 +9,7 @@ one run, and the record is about the one that ran the steps.
 
 from __future__ import annotations
 
-import base64
 import dataclasses
-import hashlib
 import secrets
 import time
 from collections.abc import AsyncIterator
@@ -26,6 +24,7 @@ from sealock.builds.logged import logged
 from sealock.builds.masked import masked
 from sealock.builds.phases import phase
 from sealock.builds.pinned import must_be_of
+from sealock.builds.reported import fingerprint
 from sealock.builds.request import RunPorts, RunRequest
 from sealock.builds.step_secrets import Found, StepSecrets, find_secrets
 from sealock.builds.steps import environment, run_steps
@@ -140,9 +139,8 @@ class Way:
         if self._request.planned is not None:
             self._request.planned(work.plan, await describe(machine, done))
         async with self._lease(work) as lease, self._logged(work, record) as watcher:
-            secrets = StepSecrets(
-                work.found, lease, ports.values, ports.new_masker(), record.releases, ports.bring
-            )
+            masker = ports.new_masker()
+            secrets = StepSecrets(work.found, lease, ports.values, masker, record.releases, bring=ports.bring)
             shown = masked(watcher, secrets.masker)
             return await run_steps(
                 machine, work.plan, record, shown, directory=done.directory, env=env, secrets=secrets
@@ -238,7 +236,7 @@ class Way:
             record.project = self._request.project.name
         if project is not None:
             record.project, record.key_version = project.name, project.sealed_key.version
-            record.key_fingerprint = _fingerprint(project.public_key)
+            record.key_fingerprint = fingerprint(project.public_key)
         return record
 
     @asynccontextmanager
@@ -288,12 +286,6 @@ def _name(source: DirectorySource | RemoteSource) -> str:
     if isinstance(source, RemoteSource):
         return str(source.address)
     return f"directory:{source.path.resolve().name}"
-
-
-def _fingerprint(public_key: str) -> str:
-    """As OpenSSH shows it, of an OpenSSH public key line."""
-    blob = base64.b64decode(public_key.split()[1])
-    return "SHA256:" + base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
 
 
 def _pipelines(plan: Plan) -> tuple[str, ...]:
