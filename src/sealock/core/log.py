@@ -142,7 +142,8 @@ class LogWriter(Protocol):
 
 
 class LogReader(Protocol):
-    """Reads a sealed log, also one that is still being written. Leaving the block closes it.
+    """Reads a sealed log, also one that is still being written. Leaving the block closes it. One is for one
+    thread at a time.
 
     Every method raises PermanentError for a log that was altered. What it returns was kept by the
     writer, at this place of this build's log.
@@ -161,6 +162,11 @@ class LogReader(Protocol):
 
     def refresh(self) -> None:
         """Take in what was added since it was opened."""
+        ...
+
+    def again(self) -> LogReader:
+        """Another reader of the same log, for another thread, closed by itself. ValueError if this one was
+        closed."""
         ...
 
     def read(self, first: int, count: int) -> list[Line]:
@@ -243,5 +249,29 @@ class BuildLogs(Protocol):
         ...
 
     def removal(self, build_id: str) -> LogRemoval | None:
+        """As `Logs.removal`."""
+        ...
+
+
+class MemberLogs(Protocol):
+    """The sealed logs of attempts at builds, for members of the accounts whose projects they are of. owner:
+    the project. run_id: as `core.builds.run_id` says. What is another owner's is not found."""
+
+    def has_begun(self, owner: Owner, run_id: str) -> bool:
+        """Whether there is something of it to read. UsageError if it was removed."""
+        ...
+
+    async def read(self, owner: Owner, run_id: str, *, person: str) -> LogReader:
+        """The log, for this member, an id. The keeper writes down that they read it.
+
+        UsageError if there is none, or it was removed; PermanentError if it is not what was kept;
+        `core.lease.Refused` or `KeeperAway`."""
+        ...
+
+    def remove(self, owner: Owner, run_id: str, by: str) -> None:
+        """Destroy its sealed key, then remove it. As `BuildLogs.remove`."""
+        ...
+
+    def removal(self, run_id: str) -> LogRemoval | None:
         """As `Logs.removal`."""
         ...

@@ -50,21 +50,31 @@ class SealedBuildLogs:
         """A build's log. UsageError if there is none."""
         sealed = self._values.get(owner, Kind.LOG_KEY, build_id)
         if sealed is None:
-            raise UsageError(
-                f"there is no log of a build {build_id[:40]!r}",
-                resolution="A build's id has 32 hexadecimal digits. Only builds of projects have logs.",
-            )
+            raise no_log(build_id)
         with await self._keeper.open_for_owner(sealed) as key:
             return self._logs.open(build_id, key)
 
     def remove(self, owner: Owner | None, build_id: str, by: str) -> None:
-        """Destroy the sealed key of a build's log first: from then on nobody reads what may be left of the
-        log. UsageError if there is none, or it was removed."""
-        sealed = None if owner is None else self._values.get(owner, Kind.LOG_KEY, build_id)
-        if sealed is not None:
-            self._values.destroy(sealed.name)
-        self._logs.remove(build_id, by)
+        """Destroy its sealed key, then remove it. UsageError if there is none, or it was removed."""
+        remove_log(self._logs, self._values, owner, build_id, by)
 
     def removal(self, build_id: str) -> LogRemoval | None:
         """What is remembered of a log that was removed."""
         return self._logs.removal(build_id)
+
+
+def remove_log(logs: Logs, values: SealedValues, owner: Owner | None, build_id: str, by: str) -> None:
+    """Destroy the sealed key of a build's log first: from then on nobody reads what may be left of the log.
+    owner None: its keys are gone. UsageError if there is none, or it was removed."""
+    sealed = None if owner is None else values.get(owner, Kind.LOG_KEY, build_id)
+    if sealed is not None:
+        values.destroy(sealed.name)
+    logs.remove(build_id, by)
+
+
+def no_log(build_id: str) -> UsageError:
+    """What to tell whoever asks for a log of a build that has none."""
+    return UsageError(
+        f"there is no log of a build {build_id[:40]!r}",
+        resolution="A build's id has 32 hexadecimal digits. Only builds of projects have logs.",
+    )

@@ -46,6 +46,13 @@ class Index:
         self.chunks: list[Chunk] = []
         self._firsts: list[int] = []
 
+    def copy_for(self, file: int) -> Index:
+        """One of its own for the same file, opened anew."""
+        copied = Index.__new__(Index)
+        copied._file, copied.file_header = file, self.file_header
+        copied.chunks, copied._firsts = list(self.chunks), list(self._firsts)
+        return copied
+
     def extend(self) -> None:
         """Take in whole chunks that were added. What is torn at the end is left."""
         size = os.fstat(self._file).st_size

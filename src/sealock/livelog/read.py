@@ -6,6 +6,7 @@ one is opened at once, because it says how many lines there are and whether the 
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -33,6 +34,7 @@ class SealedLogReader:
         kept, or does not open with this key."""
         self._path, self._build_id = path, build_id
         self._cipher: ChunkCipher | None = None
+        self._file = -1
         self._file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
             self._index = Index(self._file)
@@ -56,6 +58,16 @@ class SealedLogReader:
     def complete(self) -> bool:
         """Whether it ends where its writer closed it."""
         return self._index.complete
+
+    def again(self) -> SealedLogReader:
+        """Another reader of the same file. Nothing is asked for, and nothing is read."""
+        if self._cipher is None:
+            raise ValueError("this log was closed")
+        other = SealedLogReader.__new__(SealedLogReader)
+        other._path, other._build_id, other._cipher = self._path, self._build_id, self._cipher
+        other._file = fcntl.fcntl(self._file, fcntl.F_DUPFD_CLOEXEC, 0)
+        other._index = self._index.copy_for(other._file)
+        return other
 
     def refresh(self) -> None:
         """Take in what was added."""
@@ -115,6 +127,10 @@ class SealedLogReader:
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
+
+    def __del__(self) -> None:
+        if getattr(self, "_file", -1) >= 0:
+            self.close()
 
     def __enter__(self) -> SealedLogReader:
         return self
