@@ -17,7 +17,7 @@ Rgb = tuple[float, float, float]
 CONTRAST = 4.6
 """To one; a little more than is asked for, since colours are rounded."""
 
-SIXTEEN = [  # fmt: skip
+SIXTEEN = [
     "#1c1c1c",
     "#c01c28",
     "#26a269",
