@@ -28,7 +28,7 @@ from sealock.access.passwords import Passwords
 from sealock.access.sessions import Sessions
 from sealock.access.sign_in import Setup, SignIn
 from sealock.access.tokens import Tokens
-from sealock.core.access import ROLE_PERMISSIONS, Membership, Permission, Person
+from sealock.core.access import Membership, Permission, Person, may
 from sealock.core.accounts import Account
 from sealock.core.build import Outcome
 from sealock.core.build_state import BuildState, StepState, Trigger
@@ -163,8 +163,9 @@ class Site:
     ) -> str:
         """The text of a new token."""
         whose = person or self.owner
-        theirs = [ROLE_PERMISSIONS[one.role] for one in whose.memberships if one.account == account]
-        wanted = frozenset(permissions) or frozenset[Permission]().union(*theirs)
+        wanted = frozenset(permissions) or {
+            one for one in Permission if may(whose, one.account_of(account), one)
+        }
         _, text = await self.tokens.make(whose, account, "of a test", wanted, 30)
         return text.reveal().decode()
 

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
 
 from sealock.web import authority, hooks, people
+from sealock.web.api import routes as api
 from sealock.web.origin import Origin
 from sealock.web.ports import WebPorts
 from sealock.web.problems import tell_problems
@@ -53,6 +54,8 @@ def unguarded_app(ports: WebPorts) -> FastAPI:
     app.include_router(hooks.router)
     app.include_router(people.router)
     app.include_router(authority.router)
+    if ports.service is not None:
+        app.include_router(api.router)
 
     @app.get("/health")
     async def health() -> dict[str, str]:

@@ -1,0 +1,35 @@
+"""All of the API, to be mounted by the website."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from sealock.web.api import (
+    builds,
+    installation,
+    log_follow,
+    logs,
+    openapi,
+    projects,
+    receipts,
+    secrets,
+    starting,
+    tokens,
+    workers,
+)
+
+router = APIRouter(prefix=openapi.PREFIX)
+for part in (
+    openapi,
+    installation,
+    projects,
+    secrets,
+    builds,
+    starting,
+    receipts,
+    logs,
+    log_follow,
+    workers,
+    tokens,
+):
+    router.include_router(part.router)
