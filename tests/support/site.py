@@ -287,13 +287,18 @@ async def _fill(site: Site) -> None:
 
 @asynccontextmanager
 async def make_site(
-    directory: Path, origin: Origin = ORIGIN, authority: bytes | None = None
+    directory: Path,
+    origin: Origin = ORIGIN,
+    authority: bytes | None = None,
+    *,
+    shelf: MemoryShelf | None = None,
 ) -> AsyncIterator[Site]:
-    """The website, filled. directory: for its database; empty. authority: PEM, what it is certified by."""
+    """The website, filled. directory: for its database; empty. authority: PEM, what it is certified by.
+    shelf: for its logs."""
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(open_database(f"sqlite:///{directory}/sealock.db"))
         await upgrade(database)
-        site = Site(directory, database, origin, authority)
+        site = Site(directory, database, origin, authority, shelf=shelf or MemoryShelf())
         await _fill(site)
         yield site
 
@@ -315,7 +320,8 @@ async def serve_site(
     """The website, served over TLS until the block is left."""
     origin = Origin("localhost", free_port())
     authority = Authority(directory / "authority", ["localhost", "127.0.0.1"])
-    async with make_site(directory, origin, authority.certificate().read_bytes()) as site:
+    pem = authority.certificate().read_bytes()
+    async with make_site(directory, origin, pem, shelf=shelf) as site:
         website = Website(site.app, origin, authority.website_certificate, site.ports.streams, grace)
         task = asyncio.create_task(website.serve(Listen("127.0.0.1", origin.port, ("127.0.0.1", 0))))
         try:
