@@ -21,7 +21,7 @@ CALLS |= {"eval", "exec", "compile", "__import__", "import_module"}
 
 def loaded_with_the_website() -> list[str]:
     """The modules of a process that has imported all of the website."""
-    names = [f"sealock.web.{path.stem}" for path in WEB if path.stem != "__init__"]
+    names = [".".join(path.relative_to(ROOT / "src").with_suffix("").parts) for path in WEB]
     code = (
         f"import importlib, sys, json\nfor name in {names}: importlib.import_module(name)\n"
         "print(json.dumps(list(sys.modules)))"
