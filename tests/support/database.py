@@ -65,12 +65,13 @@ def _first_word(table: Table, column: Column[Any]) -> str | None:
 
 
 async def fill(database: Database) -> None:
-    """A row in every table that is there."""
+    """A row in every table that is there, with a value in every column that is."""
     async with database.write() as connection:
-        there = await connection.run_sync(_reflected)
+        there = (await connection.run_sync(_reflected)).tables
         for table in metadata.sorted_tables:
-            if table.name in there.tables and table.name != "accounts":
-                await connection.execute(insert_into(table).values(example(table)))
+            if table.name in there and table.name != "accounts":
+                row = {name: value for name, value in example(table).items() if name in there[table.name].c}
+                await connection.execute(insert_into(table).values(row))
 
 
 def _reflected(connection: Connection) -> MetaData:
@@ -89,3 +90,11 @@ async def rows(database: Database) -> dict[str, list[dict[str, Any]]]:
                 all_rows = (await connection.execute(select(table))).mappings().all()
                 found[table.name] = sorted((dict(row) for row in all_rows), key=repr)
         return found
+
+
+def only(more: dict[str, Any], less: dict[str, Any]) -> dict[str, Any]:
+    """Of `more` the tables and columns that `less` has."""
+    columns = {name: found[0].keys() for name, found in less.items() if found}
+    return {
+        name: [{column: row[column] for column in columns[name]} for row in more[name]] for name in columns
+    }

@@ -1,5 +1,5 @@
-"""What a project's hook signs its pushes with. It is worked out anew each time and kept nowhere: who reads the
-database, or a backup of it, can sign nothing."""
+"""What a project's hook signs its pushes with. It is worked out anew each time and kept nowhere: who reads
+the database, or a backup of it, can sign nothing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ KEPT_FOR = 24 * 3600.0
 
 def derive_hook_secret(key: Secret, project: str, version: int) -> Secret:
     """The hook's secret of that version, from 1, of the project of that id: 64 hexadecimal digits, as they
-    are shown and as they sign. key: the installation's, from a file of its own. ValueError for a short one."""
+    are shown and as they sign. key: the installation's, from a file of its own. ValueError for a short
+    one."""
     value = key.reveal()
     if len(value) < LEAST_KEY or version < 1:
         raise ValueError("a key for hooks that is too short, or a version below 1")

@@ -6,7 +6,8 @@ Who deletes an account or a project deletes what belongs to it; receipts and aud
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Index, Integer, UniqueConstraint
+from sqlalchemy import BigInteger, Column, Index, Integer, UniqueConstraint
+from sqlalchemy import text as literal
 
 from sealock.core.build import Outcome
 from sealock.core.build_state import BuildState, StepState, Trigger
@@ -72,12 +73,18 @@ projects = table(
     at_least("key_set_version", 1),
 )
 
+IS_GREEN = literal("outcome = 'green'")
+IS_LIVE = literal("state <> 'revoked'")
+"""Spelled out, so that the indexes of these rows alone are used."""
+
 builds = table(
     "builds",
     identity(primary_key=True),
     reference("account", "accounts.id"),
     reference("project", "projects.id"),
     Column("number", Integer, nullable=False),
+    # Counts up within the account: the order of its lists, whatever the clock said.
+    Column("place", BigInteger, nullable=False, server_default=literal("0")),
     text("ref", 1024, nullable=True),
     text("branch", 1024, nullable=True),
     text("commit", 64, nullable=True),
@@ -85,6 +92,9 @@ builds = table(
     text("author", 320, default=""),
     word("trigger"),
     identity("person", nullable=True),  # who asked for it, where somebody did
+    document("pipelines", nullable=True),  # names; null means all
+    identity("restart_of", nullable=True),  # the build it repeats, which may be gone
+    identity("secrets_of", nullable=True),  # the attempt whose versions of secrets it is to get
     flag("fork"),
     flag("protected"),
     word("state"),
@@ -102,7 +112,28 @@ builds = table(
     one_of("outcome", *Outcome),
     at_least("number", 1),
     at_least("attempt", 0),
-    Index("ix_builds_account_created_at", "account", "created_at"),
+    # The newest first, of all and of each kind that a list may ask for.
+    Index("ix_builds_account_place", "account", "place"),
+    Index("ix_builds_project_place", "project", "place"),
+    Index("ix_builds_branch", "account", "branch", "project", "place"),
+    Index("ix_builds_state", "account", "state", "place"),
+    Index("ix_builds_outcome", "account", "outcome", "place"),
+    Index("ix_builds_person", "account", "person", "place"),
+    Index("ix_builds_commit", "account", "commit", "place"),
+    Index(
+        "ix_builds_green",
+        *("project", "branch", "place"),
+        sqlite_where=IS_GREEN,
+        postgresql_where=IS_GREEN,
+    ),
+)
+
+attempts = table(
+    "attempts",
+    reference("build", "builds.id", primary_key=True),
+    Column("attempt", Integer, primary_key=True, autoincrement=False),
+    document("phases"),
+    at_least("attempt", 1),
 )
 
 steps = table(
@@ -117,6 +148,7 @@ steps = table(
     text("reason", 2000, default=""),
     moment("started_at", nullable=True),
     moment("ended_at", nullable=True),
+    Column("first_line", BigInteger, nullable=True),  # of the log
     one_of("kind", "setup", "test", "deploy"),
     one_of("state", *StepState),
     at_least("attempt", 1),
@@ -135,8 +167,9 @@ workers = table(
     text("version", 64, default=""),
     moment("created_at"),
     moment("seen_at", nullable=True),
-    UniqueConstraint("name"),
     UniqueConstraint("certificate_digest"),
+    # The name of one that is revoked is free again.
+    Index("ix_workers_name", "name", unique=True, sqlite_where=IS_LIVE, postgresql_where=IS_LIVE),
     one_of("state", *WorkerState),
     at_least("machines", 0),
 )

@@ -71,11 +71,13 @@ queue_builds = table(
     one_of("state", *QueueState),
     one_of("outcome", *Outcome),
     at_least("attempts", 1),
-    # The head of a lane, the order within an account, what is past its deadline, what a build replaces.
+    # The head of a lane, the order within an account, what is past its deadline, what a build replaces,
+    # what a worker has.
     Index("ix_queue_builds_head", "lane", "state", "rank", "place"),
     Index("ix_queue_builds_account", "account", "state", "rank", "place"),
     Index("ix_queue_builds_deadline", "state", "deadline"),
     Index("ix_queue_builds_line", "project", "line", "state"),
+    Index("ix_queue_builds_worker", "worker", "state"),
 )
 
 queue_accounts = table(
