@@ -35,7 +35,7 @@ from sealock.core.build_state import BuildState, StepState, Trigger
 from sealock.core.builds import Ended, NewBuild, PhaseView, Progress, StepView, run_id
 from sealock.core.grant import Role
 from sealock.core.project import Project
-from sealock.core.queue import Fence, Order
+from sealock.core.queue import HIGHEST_PRIORITY, Fence, Order
 from sealock.core.queue_rules import Host, Share
 from sealock.core.sealed import LOCAL_ACCOUNT
 from sealock.core.secret import Secret
@@ -221,7 +221,8 @@ class Site:
         queue.states[worker] = WorkerState.ACTIVE
         # As if it had asked for this very worker, so that no build that waits is taken in its place.
         entry = queue._entries[build]
-        entry.order = replace(Order(build, view.account, view.project), needs=frozenset({f"only-{build}"}))
+        order = Order(build, view.account, view.project, frozenset({f"only-{build}"}))
+        entry.order = replace(order, priority=HIGHEST_PRIORITY)
         claim = await queue.claim(worker)
         assert claim is not None and claim.fence.build == build
         return claim.fence
