@@ -8,17 +8,17 @@ from typing import Any
 
 from sqlalchemy import Row, Select, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sealock.core.errors import PermanentError, UsageError
 from sealock.core.project import PROJECT_NAME, Project, ssh_key_name
 from sealock.core.project_settings import ProjectSettings
-from sealock.core.sealed import RetiredKey, Sealed
+from sealock.core.sealed import Sealed
 from sealock.core.source import GitAddress
 from sealock.store.database.engine import Database
 from sealock.store.database.kept_tables import retired_keys
 from sealock.store.database.metadata import milliseconds, seconds
 from sealock.store.database.project_settings import decode, encode
+from sealock.store.database.retired import refuse_retired
 from sealock.store.database.tables import projects
 
 
@@ -33,7 +33,7 @@ class DatabaseProjects:
         values = {**_values(project), "id": project.id, "account": self._account}
         try:
             async with self._database.write() as connection:
-                await _refuse_retired(connection, project)
+                await connection.run_sync(refuse_retired, _sealed(project))
                 await connection.execute(insert(projects).values(values))
         except IntegrityError as error:
             raise await self._taken(project, error) from error
@@ -50,7 +50,7 @@ class DatabaseProjects:
             same = all(new[name] == getattr(row, name) for name in KEY)
             if not same and new["key_version"] != row.key_version + 1:
                 raise _changed(project.name)
-            await _refuse_retired(connection, project)
+            await connection.run_sync(refuse_retired, _sealed(project))
             await connection.execute(update(projects).where(projects.c.id == project.id).values(new))
 
     async def get(self, name: str) -> Project:
@@ -78,7 +78,7 @@ class DatabaseProjects:
     async def all(self) -> list[Project]:
         """Every project, by name."""
         async with self._database.read() as connection:
-            found = [_project(row) for row in await connection.execute(self._mine())]
+            found = [project_of(row) for row in await connection.execute(self._mine())]
         return sorted(found, key=lambda project: project.name)  # the databases order texts differently
 
     async def settings(self, project: str) -> ProjectSettings | None:
@@ -111,7 +111,10 @@ class DatabaseProjects:
         none."""
         mine = (projects.c.account == self._account, projects.c.id == project)
         async with self._database.write() as connection:
-            return (await connection.execute(delete(projects).where(*mine))).rowcount > 0
+            if (await connection.execute(delete(projects).where(*mine))).rowcount == 0:
+                return False
+            await connection.execute(delete(retired_keys).where(retired_keys.c.project == project))
+        return True
 
     def _mine(self, *conditions: Any) -> Select[Any]:
         return select(projects).where(projects.c.account == self._account, *conditions)
@@ -119,7 +122,7 @@ class DatabaseProjects:
     async def _one(self, *conditions: Any) -> Project | None:
         async with self._database.read() as connection:
             row = (await connection.execute(self._mine(*conditions))).one_or_none()
-        return None if row is None else _project(row)
+        return None if row is None else project_of(row)
 
     async def _taken(self, project: Project, error: IntegrityError) -> Exception:
         other = await self._one(projects.c.name == project.name)
@@ -141,7 +144,7 @@ class DatabaseProjects:
 KEY = ("key_version", "key_set_version", "key_suite", "key_data", "key_created_at")
 
 
-def _values(project: Project) -> dict[str, Any]:
+def _sealed(project: Project) -> Sealed:
     sealed = project.sealed_key
     if not isinstance(sealed, Sealed):
         raise UsageError(
@@ -153,21 +156,33 @@ def _values(project: Project) -> dict[str, Any]:
             f"the project {project.name[:63]!r} cannot be kept",
             details="Its key is sealed under another name than the project's.",
         )
+    return sealed
+
+
+def key_values(sealed: Sealed) -> dict[str, Any]:
+    """What a project's row has of its key."""
     return {
-        "name": project.name,
-        **{f"address_{part}": value for part, value in vars(project.address).items()},
-        "host_keys": list(project.host_keys),
-        "public_key": project.public_key,
         "key_version": sealed.version,
         "key_set_version": sealed.key_version,
         "key_suite": sealed.suite,
         "key_data": sealed.data,
         "key_created_at": milliseconds(sealed.created_at),
+    }
+
+
+def _values(project: Project) -> dict[str, Any]:
+    return {
+        "name": project.name,
+        **{f"address_{part}": value for part, value in vars(project.address).items()},
+        "host_keys": list(project.host_keys),
+        "public_key": project.public_key,
+        **key_values(_sealed(project)),
         "created_at": milliseconds(project.created_at),
     }
 
 
-def _project(row: Row[Any]) -> Project:
+def project_of(row: Row[Any]) -> Project:
+    """The project of a whole row."""
     name = ssh_key_name(row.id, row.name, row.key_version)
     return Project(
         id=row.id,
@@ -180,19 +195,6 @@ def _project(row: Row[Any]) -> Project:
         ),
         created_at=seconds(row.created_at),
     )
-
-
-async def _refuse_retired(connection: AsyncConnection, project: Project) -> None:
-    """RetiredKey if the key is sealed to a version that is not used any more."""
-    sealed = project.sealed_key
-    assert isinstance(sealed, Sealed)
-    owner = sealed.name.owner
-    of_owner = (retired_keys.c.account == owner.account, retired_keys.c.project == (owner.project or ""))
-    # Shared, so that on PostgreSQL nobody moves the mark before this is kept.
-    below = select(retired_keys.c.below).where(*of_owner).with_for_update(read=True)
-    mark = (await connection.execute(below)).scalar_one_or_none()
-    if mark is not None and sealed.key_version < mark:
-        raise RetiredKey
 
 
 def _changed(name: str) -> UsageError:
