@@ -7,14 +7,13 @@ from pathlib import Path
 
 from sealock.core.lease import KeeperAway
 from sealock.core.log import LogReader, LogWriter
-from sealock.core.log_pages import LogShelf
-from sealock.core.log_sink import LogSink
+from sealock.core.log_pages import LogShelf, log_topic
 from sealock.core.sealed import Kind, Owner, Sealed, SealedName
 from sealock.core.secret import Secret
 from sealock.keeper.member import SealedMemberLogs
 from sealock.livelog.files import LogFiles
+from sealock.livelog.received import ReceivedLogs
 from sealock.livelog.shelf import SealedShelf
-from sealock.livelog.sink import LogFilesSink
 from sealock.store.queue.wakeups import LocalWakeups
 from sealock.store.sealed import SealedFiles
 
@@ -40,7 +39,7 @@ class OpenedLogs(SealedMemberLogs):
 
 
 class ShelfFixture:
-    """A shelf and a sink over one directory."""
+    """A shelf over the directory that logs arrive in."""
 
     def __init__(self, directory: Path) -> None:
         self.files = LogFiles(directory / "logs")
@@ -48,8 +47,8 @@ class ShelfFixture:
         self.logs = OpenedLogs(self.files, SealedFiles(directory / "sealed"))
         self.wakeups = LocalWakeups()
         self.shelf = SealedShelf(self.logs, self.wakeups)
-        self.sink = LogFilesSink(self.files, self.wakeups)
-        self.ports: tuple[LogShelf, LogSink] = (self.shelf, self.sink)
+        self.received = ReceivedLogs(self.files.directory)
+        self.port: LogShelf = self.shelf
 
     def add_key(self, run: str = RUN, project: str = PROJECT) -> Secret:
         """The key of a log, sealed as far as anybody can see."""
@@ -69,6 +68,7 @@ class ShelfFixture:
     async def send(self, run: str = RUN) -> None:
         """What there is of it."""
         data = self.worker.place(run).read_bytes()
-        kept = await self.sink.append(run, len(data), b"")
+        kept = self.received.append(run, len(data), b"")
         while kept < len(data):
-            kept = await self.sink.append(run, kept, data[kept : kept + 1000])
+            kept = self.received.append(run, kept, data[kept : kept + 1000])
+            await self.wakeups.tell(log_topic(run))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
+import hashlib
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -11,15 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sealock.core.errors import TemporaryError, UsageError
-from sealock.core.log_pages import log_topic
 from sealock.core.secret import Secret
 from sealock.livelog.files import LogFiles
 from sealock.livelog.format import FILE_HEADER_LENGTH
-from sealock.livelog.sink import LogFilesSink
-from sealock.store.queue.wakeups import LocalWakeups
+from sealock.livelog.received import ReceivedLogs
 from tests.unit.livelog.conftest import BUILD, KEY, KeepLog
-
-pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
@@ -33,16 +30,16 @@ def sent(keep_log: KeepLog, logs: LogFiles) -> bytes:
 
 
 @pytest.fixture
-def sink(logs: LogFiles) -> LogFilesSink:
-    return LogFilesSink(logs, LocalWakeups())
+def received(logs: LogFiles) -> ReceivedLogs:
+    return ReceivedLogs(logs.directory)
 
 
-async def test_what_came_in_pieces_can_be_read(sink: LogFilesSink, logs: LogFiles, sent: bytes) -> None:
+def test_what_came_in_pieces_can_be_read(received: ReceivedLogs, logs: LogFiles, sent: bytes) -> None:
     assert not logs.has_begun(BUILD)
     for start in range(0, len(sent), 97):
-        assert await sink.append(BUILD, start, sent[start : start + 97]) == min(len(sent), start + 97)
+        assert received.append(BUILD, start, sent[start : start + 97]) == min(len(sent), start + 97)
         assert logs.has_begun(BUILD) == (start + 97 >= FILE_HEADER_LENGTH)
-    assert await sink.finish(BUILD) == len(sent)
+    assert received.digest(BUILD) == f"sha256:{hashlib.sha256(sent).hexdigest()}"
     with logs.open(BUILD, Secret(KEY)) as reader:
         assert reader.complete
         assert reader.lines == 1000
@@ -58,37 +55,22 @@ def test_any_pieces_in_any_order_make_a_beginning_of_the_same_file(
     content = (b"sealock-log 1\n" + bytes.fromhex(BUILD) + bytes(range(256)) * 20)[:4000]
     directory = tmp_path / os.urandom(4).hex()
     files = LogFiles(directory)
-
-    async def play() -> None:
-        sink, kept = LogFilesSink(files, LocalWakeups()), 0
-        for offset, length, from_where_it_is in pieces:
-            begin = kept if from_where_it_is else offset
-            data = content[begin : begin + length]
-            expected = max(kept, begin + len(data)) if begin <= kept else kept
-            kept = await sink.append(BUILD, begin, data)
-            assert kept == expected
-            there = files.place(BUILD).read_bytes() if files.place(BUILD).exists() else b""
-            assert there == content[:kept]
-
-    asyncio.run(play())
+    received, kept = ReceivedLogs(directory), 0
+    for offset, length, from_where_it_is in pieces:
+        begin = kept if from_where_it_is else offset
+        data = content[begin : begin + length]
+        expected = max(kept, begin + len(data)) if begin <= kept else kept
+        kept = received.append(BUILD, begin, data)
+        assert kept == expected
+        there = files.place(BUILD).read_bytes() if files.place(BUILD).exists() else b""
+        assert there == content[:kept]
 
 
-async def test_whoever_follows_is_woken_by_what_is_new_alone(logs: LogFiles, sent: bytes) -> None:
-    wakeups = LocalWakeups()
-    sink = LogFilesSink(logs, wakeups)
-    async with wakeups.subscribe(log_topic(BUILD)) as told:
-        await sink.append(BUILD, 0, sent[:500])
-        assert await told.wait(0)
-        await sink.append(BUILD, 0, sent[:500])
-        await sink.append(BUILD, 900, sent[900:])
-        assert not await told.wait(0)
-
-
-async def test_other_bytes_than_before_are_refused(sink: LogFilesSink, logs: LogFiles, sent: bytes) -> None:
-    await sink.append(BUILD, 0, sent[:1000])
+def test_other_bytes_than_before_are_refused(received: ReceivedLogs, logs: LogFiles, sent: bytes) -> None:
+    received.append(BUILD, 0, sent[:1000])
     for offset, data in ((999, b"x" * 50), (0, sent[:500] + b"y" * 600), (62, b"z")):
         with pytest.raises(UsageError, match="other bytes"):
-            await sink.append(BUILD, offset, data)
+            received.append(BUILD, offset, data)
     assert logs.place(BUILD).read_bytes() == sent[:1000]
 
 
@@ -106,69 +88,72 @@ async def test_other_bytes_than_before_are_refused(sink: LogFilesSink, logs: Log
         "\0" * 32,
     ],
 )
-async def test_only_an_id_names_a_file(sink: LogFilesSink, logs: LogFiles, wrong: str) -> None:
+def test_only_an_id_names_a_file(received: ReceivedLogs, logs: LogFiles, wrong: str) -> None:
     with pytest.raises(UsageError, match="no log"):
-        await sink.append(wrong, 0, b"x")
-    assert await sink.finish(wrong) == 0
+        received.append(wrong, 0, b"x")
+    with pytest.raises(UsageError, match="no log"):
+        received.digest(wrong)
     assert not logs.directory.exists()
 
 
-async def test_a_file_holds_the_log_of_its_own_build_alone(
-    sink: LogFilesSink, logs: LogFiles, sent: bytes
+def test_a_file_holds_the_log_of_its_own_build_alone(
+    received: ReceivedLogs, logs: LogFiles, sent: bytes
 ) -> None:
     other = BUILD[::-1]
     for offset, data in ((0, sent), (0, b"#!/bin/sh\n"), (0, b"sealock-log 2\n")):
         with pytest.raises(UsageError, match="not bytes of the log"):
-            await sink.append(other, offset, data)
+            received.append(other, offset, data)
     assert not logs.place(other).exists()
 
 
-async def test_a_log_has_an_end(logs: LogFiles, sent: bytes) -> None:
-    sink = LogFilesSink(logs, LocalWakeups(), longest=1000)
-    await sink.append(BUILD, 0, sent[:1000])
+def test_a_log_has_an_end(logs: LogFiles, sent: bytes) -> None:
+    received = ReceivedLogs(logs.directory, longest=1000)
+    received.append(BUILD, 0, sent[:1000])
     for offset, length in ((1000, 1), (0, 1001), (-1, 1), (1 << 62, 1)):
         with pytest.raises(UsageError, match="cannot have bytes"):
-            await sink.append(BUILD, offset, bytes(length))
+            received.append(BUILD, offset, bytes(length))
     assert logs.place(BUILD).read_bytes() == sent[:1000]
 
 
-async def test_a_link_is_not_followed(
-    sink: LogFilesSink, logs: LogFiles, sent: bytes, tmp_path: Path
-) -> None:
+def test_a_link_is_not_followed(received: ReceivedLogs, logs: LogFiles, sent: bytes, tmp_path: Path) -> None:
     logs.directory.mkdir(mode=0o700, exist_ok=True)
     target = tmp_path / "target"
     target.write_bytes(b"")
     logs.place(BUILD).symlink_to(target)
     with pytest.raises(TemporaryError, match="cannot be kept"):
-        await sink.append(BUILD, 0, sent)
+        received.append(BUILD, 0, sent)
     assert target.read_bytes() == b""
 
 
-async def test_a_removed_log_is_not_made_again(sink: LogFilesSink, logs: LogFiles, sent: bytes) -> None:
-    await sink.append(BUILD, 0, sent[:500])
+def test_a_removed_log_is_not_made_again(received: ReceivedLogs, logs: LogFiles, sent: bytes) -> None:
+    received.append(BUILD, 0, sent[:500])
     logs.remove(BUILD, "ann")
     for offset in (500, 0):
         with pytest.raises(UsageError, match="was removed"):
-            await sink.append(BUILD, offset, sent[offset:])
-    assert await sink.finish(BUILD) == 0
+            received.append(BUILD, offset, sent[offset:])
+    with pytest.raises(UsageError, match="was removed"):
+        received.digest(BUILD)
     assert not logs.place(BUILD).exists()
 
 
-async def test_a_log_that_is_removed_while_it_comes_stays_so(
-    sink: LogFilesSink, logs: LogFiles, sent: bytes
-) -> None:
+def test_a_log_that_is_removed_while_it_comes_stays_so(received: ReceivedLogs, logs: LogFiles) -> None:
     """Whoever removes it is between any two steps of whoever keeps it."""
     for number in range(60):
         build = f"{number:032x}"
         piece = b"sealock-log 1\n" + bytes.fromhex(build) + bytes(64)
-        await sink.append(build, 0, piece)
+        received.append(build, 0, piece)
 
-        async def keep(build: str = build, piece: bytes = piece) -> None:
-            with pytest.raises(UsageError, match="was removed"):
-                while True:
-                    await sink.append(build, 0, piece)
-
-        keepers = [asyncio.create_task(keep()) for _ in range(4)]
-        await asyncio.to_thread(logs.remove, build, "ann")
-        await asyncio.gather(*keepers)
+        with ThreadPoolExecutor(4) as threads:
+            keepers = [threads.submit(_keep_on, received, build, piece) for _ in range(4)]
+            logs.remove(build, "ann")
+        assert all("was removed" in keeper.result() for keeper in keepers)
         assert not logs.place(build).exists()
+
+
+def _keep_on(received: ReceivedLogs, build: str, piece: bytes) -> str:
+    """Until it is refused; what was said then."""
+    while True:
+        try:
+            received.append(build, 0, piece)
+        except UsageError as error:
+            return error.brief
