@@ -27,6 +27,7 @@ from sealock.access.operators import operators_certificate
 from sealock.core.certificate import Certificate
 from sealock.core.decision import Denied
 from sealock.core.errors import PermanentError, UsageError
+from sealock.core.workers import CertifiedWorker
 from tests.support.loopback_tls import greeting, tls_server
 
 HOSTS = ("ci.example.com", "127.0.0.1")
@@ -257,8 +258,8 @@ async def test_a_join_token_works_once_and_for_its_name(authority: Authority, tm
     joining = Joining(MemoryAccess(), authority)
     token = (await joining.invite("builder-1")).reveal().decode()
     made = await joining.join(token, request(new_key(), "builder-2"))
-    assert isinstance(made, bytes)
-    assert worker_of(x509.load_pem_x509_certificate(made)) == "builder-1"
+    assert isinstance(made, CertifiedWorker)
+    assert made.worker == worker_of(x509.load_pem_x509_certificate(made.certificate)) == "builder-1"
     assert isinstance(await joining.join(token, request(new_key())), Denied)
 
 

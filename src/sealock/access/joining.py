@@ -19,6 +19,7 @@ from sealock.core.access import AccessRecords, OneTime, Purpose
 from sealock.core.decision import Denied
 from sealock.core.errors import UsageError
 from sealock.core.secret import Secret
+from sealock.core.workers import CertifiedWorker
 
 JOIN_LIFE = 3600.0
 """Seconds a join token works."""
@@ -43,14 +44,16 @@ class Joining:
         await self.records.add_one_time(OneTime(digest_of(value), Purpose.JOIN, name, until))
         return Secret(f"{PREFIX}{value}.{self.authority.fingerprint()}".encode())
 
-    async def join(self, token: str, request: bytes) -> bytes | Denied:
-        """The worker's certificate, PEM. UsageError for a request we cannot use, which uses the token up:
+    async def join(self, token: str, request: bytes) -> CertifiedWorker | Denied:
+        """The worker's name and certificate. UsageError for a request we cannot use, which uses the token up:
         who sends nonsense with a token is not whom it was made for."""
         value, _, fingerprint = token.removeprefix(PREFIX).partition(".")
         if not token.startswith(PREFIX) or fingerprint != self.authority.fingerprint():
             return NO
         one = await self.records.take_one_time(digest_of(value), Purpose.JOIN, self.clock())
-        return NO if one is None else self.authority.worker_certificate(request, one.subject)
+        if one is None:
+            return NO
+        return CertifiedWorker(one.subject, self.authority.worker_certificate(request, one.subject))
 
     def renew(self, name: str, request: bytes) -> bytes:
         """A new certificate, PEM, for the worker of that name, which has shown the one it has. UsageError for

@@ -28,6 +28,14 @@ class Worker:
     running: int = 0
 
 
+@dataclass(frozen=True)
+class CertifiedWorker:
+    """worker: its name. certificate: PEM."""
+
+    worker: str
+    certificate: bytes
+
+
 class WorkerRecords(Protocol):
     """Where workers are kept. Each call is one transaction."""
 

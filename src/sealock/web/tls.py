@@ -65,15 +65,15 @@ class Website:
         """Serve until SIGTERM, SIGINT or `stop`. UsageError if it cannot, there or with that certificate."""
         context = tls_context(self.certificate())
         with ExitStack() as stack:
-            bound = stack.enter_context(_bound(listen.host, listen.port))
+            bound = stack.enter_context(bound_to(listen.host, listen.port))
             servers = [(self._server(self.app, context), self._listening("https", bound))]
             if listen.plain:
-                bound = stack.enter_context(_bound(*listen.plain))
+                bound = stack.enter_context(bound_to(*listen.plain))
                 servers.append((self._server(Redirect(self.origin), None), self._listening("http", bound)))
             stack.enter_context(_told_by_signals(self.stop))
             await self._run(servers, context)
 
-    async def _run(self, servers: list[tuple[_Server, socket.socket]], context: ssl.SSLContext) -> None:
+    async def _run(self, servers: list[tuple[Server, socket.socket]], context: ssl.SSLContext) -> None:
         async with asyncio.TaskGroup() as group:
             looking = group.create_task(self._look_again(context))
             for server, bound in servers:
@@ -92,8 +92,8 @@ class Website:
         self.ports[name] = bound.getsockname()[1]
         return bound
 
-    def _server(self, app: ASGIApp, context: ssl.SSLContext | None) -> _Server:
-        return _Server(
+    def _server(self, app: ASGIApp, context: ssl.SSLContext | None) -> Server:
+        return Server(
             uvicorn.Config(
                 app,
                 http="h11",
@@ -118,12 +118,12 @@ class Website:
     def renew(self, context: ssl.SSLContext) -> None:
         """Use the certificate there is now for connections from now on; the old one if there is trouble."""
         try:
-            _load(context, self.certificate())
+            load_into(context, self.certificate())
         except SealockError:
             log.exception("the website goes on with the certificate it has")
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
     """One of several in a process, so that signals are not its own. up: set once it serves."""
 
     def __init__(self, config: uvicorn.Config) -> None:
@@ -169,11 +169,12 @@ def tls_context(certificate: Certificate) -> ssl.SSLContext:
     context.set_ciphers(CIPHERS)
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE
     context.set_alpn_protocols(["http/1.1"])
-    _load(context, certificate)
+    load_into(context, certificate)
     return context
 
 
-def _load(context: ssl.SSLContext, certificate: Certificate) -> None:
+def load_into(context: ssl.SSLContext, certificate: Certificate) -> None:
+    """Use this certificate for connections from now on. UsageError if it cannot be read."""
     try:
         context.load_cert_chain(certificate.chain, certificate.key, password="")
     except (ssl.SSLError, OSError, ValueError) as error:
@@ -184,7 +185,8 @@ def _load(context: ssl.SSLContext, certificate: Certificate) -> None:
         ) from error
 
 
-def _bound(host: str, port: int) -> socket.socket:
+def bound_to(host: str, port: int) -> socket.socket:
+    """A socket that listens there. UsageError if it cannot."""
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, port), family=family, backlog=1024)

@@ -1,0 +1,87 @@
+"""Serves the door for workers: a port of its own, certificates on both sides, beside the website.
+
+The certificate shown here is always one of the installation's own authority, whatever the website shows to
+browsers: workers trust that authority and nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI
+
+from sealock.core.certificate import Certificate
+from sealock.core.errors import SealockError
+from sealock.web.tls import GRACE, LOOK_AGAIN, Server, bound_to, load_into
+from sealock.web.worker_auth import PeerProtocol, worker_tls
+from sealock.web.worker_polls import LongPolls
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class WorkerDoor:
+    """app: of `worker_api.make_worker_app`. certificate: called at the start and twice a day. authority: PEM,
+    of workers and of this door. grace: seconds requests have to end."""
+
+    app: FastAPI
+    certificate: Callable[[], Certificate]
+    authority: Path
+    grace: int = GRACE
+    port: int = 0
+    """Where it listens, once it does."""
+    ready: asyncio.Event = field(default_factory=asyncio.Event)
+    _stopping: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def stop(self) -> None:
+        """Have `serve` end in good order."""
+        self._stopping.set()
+
+    async def serve(self, host: str, port: int) -> None:
+        """Serve until `stop`. port: 0 for any free one. UsageError if it cannot."""
+        context = worker_tls(self.certificate(), self.authority)
+        with bound_to(host, port) as bound:
+            self.port = bound.getsockname()[1]
+            server = Server(self._config(context))
+            async with asyncio.TaskGroup() as group:
+                looking = group.create_task(self._look_again(context))
+                group.create_task(server.serve(sockets=[bound]))
+                await server.up.wait()
+                self.ready.set()
+                await self._stopping.wait()
+                polls = self.app.state.polls
+                assert isinstance(polls, LongPolls)
+                polls.end()
+                looking.cancel()
+                server.should_exit = True
+
+    def _config(self, context: ssl.SSLContext) -> uvicorn.Config:
+        return uvicorn.Config(
+            self.app,
+            http=PeerProtocol,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=self.grace,
+            # Longer than a worker is silent, so that it seldom has to shake hands again.
+            timeout_keep_alive=60,
+            h11_max_incomplete_event_size=32 * 1024,
+            ssl_context_factory=lambda *_: context,
+        )
+
+    async def _look_again(self, context: ssl.SSLContext) -> None:
+        while True:
+            await asyncio.sleep(LOOK_AGAIN)
+            try:
+                load_into(context, self.certificate())
+            except SealockError:
+                log.exception("the door for workers goes on with the certificate it has")
