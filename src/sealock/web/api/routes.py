@@ -10,6 +10,7 @@ from sealock.web.api import (
     log_follow,
     logs,
     openapi,
+    own_token,
     projects,
     receipts,
     secrets,
@@ -31,5 +32,6 @@ for part in (
     log_follow,
     workers,
     tokens,
+    own_token,
 ):
     router.include_router(part.router)
