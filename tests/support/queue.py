@@ -118,7 +118,8 @@ class AroundDatabase:
         self.told: Callable[[], int] | None = None
         self.numbers: dict[str, int] = {}
         self.wakeups = LocalWakeups()
-        self.queue: Queue = DatabaseQueue(database, self.wakeups, patience, self.time)
+        self.database_queue = DatabaseQueue(database, self.wakeups, patience, self.time)
+        self.queue: Queue = self.database_queue
 
     def time(self, connection: Connection) -> int:
         """The database's own, as it was set."""
@@ -128,7 +129,12 @@ class AroundDatabase:
         account = {"id": name, "name": name, "created_at": 1, "max_running": max_running, "weight": weight}
         async with self.database.write() as connection:
             await connection.execute(insert(accounts), account)
-            await connection.execute(insert(projects), project_row(name))
+        await self.project(name, name)
+
+    async def project(self, name: str, account: str) -> None:
+        """A project of an account that is there."""
+        async with self.database.write() as connection:
+            await connection.execute(insert(projects), project_row(name) | {"account": account})
 
     async def worker(self, name: str, machines: int = 100, labels: tuple[str, ...] = ()) -> None:
         async with self.database.write() as connection:

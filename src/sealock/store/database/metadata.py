@@ -135,6 +135,12 @@ def at_least(column: str, least: int) -> CheckConstraint:
     return CheckConstraint(f"{_quoted(column)} >= {least}", name=f"{column}_least")
 
 
+def fitted(words: str, longest: int) -> str:
+    """A text as the database can keep it, at most `longest` characters; a stranger may have written it."""
+    cleaned = words.replace("\0", "\N{REPLACEMENT CHARACTER}")
+    return cleaned.encode(errors="replace").decode()[:longest]
+
+
 def _quoted(name: str) -> str:
     """Some names of ours (`commit`, `trigger`) are words of SQL."""
     return f'"{name}"'

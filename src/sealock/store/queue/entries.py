@@ -12,8 +12,10 @@ from sqlalchemy import ColumnElement, bindparam, insert, select, update
 
 from sealock.core.build import Outcome
 from sealock.core.build_state import BuildState
+from sealock.core.builds import account_topic, build_topic
 from sealock.core.queue import MOVES, WORK, Fence, QueueEventKind, QueueState, stop_topic
 from sealock.core.queue_rules import Standing
+from sealock.store.database.metadata import fitted
 from sealock.store.database.tables import builds
 from sealock.store.queue.change import Change
 from sealock.store.queue.tables import queue_builds, queue_events, queue_lanes
@@ -98,6 +100,7 @@ def start(change: Change, entry: Entry, worker: str) -> int:
     count(change, entry.lane, -1)
     _set_build(change, entry, state=BuildState.RUNNING, attempt=attempt, started_at=change.now)
     note(change, Fence(entry.build, attempt, worker), QueueEventKind.CLAIMED)
+    _tell(change, entry)
     return attempt
 
 
@@ -161,6 +164,12 @@ def count(change: Change, lane: int, more: int) -> None:
 def record(change: Change, entry: Entry, kind: QueueEventKind, why: str = "") -> None:
     """Note what happened to it."""
     note(change, Fence(entry.build, entry.attempt, entry.worker or ""), kind, why)
+    _tell(change, entry)
+
+
+def _tell(change: Change, entry: Entry) -> None:
+    """Have those woken who look at the build, or at its account's list."""
+    change.topics.update((build_topic(entry.build), account_topic(entry.account)))
 
 
 def note(change: Change, fence: Fence, kind: QueueEventKind, why: str = "") -> None:
@@ -172,5 +181,4 @@ def note(change: Change, fence: Fence, kind: QueueEventKind, why: str = "") -> N
 
 def words(reason: str) -> str:
     """A reason as the database can keep it; somebody's error message may be part of it."""
-    cleaned = reason.replace("\0", "\N{REPLACEMENT CHARACTER}")
-    return cleaned.encode(errors="replace").decode()[:LONGEST_REASON]
+    return fitted(reason, LONGEST_REASON)

@@ -16,8 +16,8 @@ from sealock.store.queue.tables import queue_builds, queue_events
 from sealock.store.queue.view import HELD
 
 
-def _fenced(fence: Fence) -> list[ColumnElement[bool]]:
-    """The row is this attempt's, and its worker was not revoked."""
+def fenced(fence: Fence) -> list[ColumnElement[bool]]:
+    """The row of `queue_builds` is this attempt's, and its worker was not revoked."""
     of = queue_builds.c
     revoked = select(workers.c.id).where(workers.c.id == fence.worker, workers.c.state == WorkerState.REVOKED)
     return [
@@ -31,7 +31,7 @@ def _fenced(fence: Fence) -> list[ColumnElement[bool]]:
 
 def beat(change: Change, fence: Fence) -> Beat:
     """As `core.queue.Queue.beat`. It changes one row and nothing else, so it needs no lock."""
-    kept = update(queue_builds).where(*_fenced(fence)).values(deadline=lease_until(change))
+    kept = update(queue_builds).where(*fenced(fence)).values(deadline=lease_until(change))
     state = change.connection.execute(kept.returning(queue_builds.c.state)).scalar()
     if state is None:
         return Beat.LOST
@@ -43,7 +43,7 @@ def begin_deployment(change: Change, fence: Fence) -> Beat:
     answer = beat(change, fence)
     if answer is not Beat.OK:
         return answer
-    change.connection.execute(update(queue_builds).where(*_fenced(fence)).values(deploying=True))
+    change.connection.execute(update(queue_builds).where(*fenced(fence)).values(deploying=True))
     note(change, fence, QueueEventKind.DEPLOYING)
     return answer
 
@@ -68,7 +68,7 @@ def fail(change: Change, fence: Fence, reason: str, temporary: bool) -> bool:
 
 
 def _held(change: Change, fence: Fence) -> Entry | None:
-    row = change.connection.execute(select(queue_builds.c.place).where(*_fenced(fence))).scalar()
+    row = change.connection.execute(select(queue_builds.c.place).where(*fenced(fence))).scalar()
     entry = entry_of(change, fence.build) if row is not None else None
     return entry if entry and holds(fence, entry.standing, entry.worker or "") else None
 
