@@ -207,7 +207,8 @@ class Site:
         ended = state is BuildState.ENDED
         kept = MemoryLog(list(LOG if log is None else log), ended, 3 if outcome is Outcome.RED else None)
         self.shelf.logs[account, new.project, run_id(build, fence.attempt)] = kept
-        await self.builds.progress(fence, progress(outcome if ended else None, steps))
+        said = progress(outcome if ended else None, steps)
+        await self.builds.progress(fence, replace(said, commit=commit))
         if ended:
             assert outcome is not None
             await self.ends(fence, outcome)
@@ -231,6 +232,12 @@ class Site:
         """Its worker says that it ended, with a receipt."""
         told = reason or ("" if outcome is Outcome.GREEN else "make test ended with 1")
         assert await self.builds.end(fence, Ended(outcome, told, b'{"payload":"receipt"}\n', "ab" * 32))
+
+    async def finish(self, build: str, outcome: Outcome = Outcome.GREEN) -> None:
+        """A build that runs ends."""
+        view = self.builds.kept[build]
+        assert view.worker is not None
+        await self.ends(Fence(build, view.attempt, view.worker), outcome)
 
     async def worker_says(self, build: str, said: Progress) -> None:
         """Its worker tells how far it is."""

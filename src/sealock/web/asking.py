@@ -75,7 +75,7 @@ class Asks:
         ] = None,
     ) -> Asker:
         person, token = await _who(request, tokens=self.tokens)
-        named = account or request.path_params.get("account_id")
+        named = request.path_params.get("account_id") if account is None else account
         asker = Asker(person, _account(person, token, named), token)
         _refuse_unless(asker, self.permission)
         _refuse_unknown_parameters(request)
