@@ -28,14 +28,25 @@ INTERRUPTED = 130
 # name: the module that holds it, and its line in the help, so that the help needs no import.
 COMMANDS = {
     "run": ("sealock.cli.run", "Build a directory or repository in a new machine."),
-    "project": ("sealock.cli.project", "Repositories that are built with a key of their own."),
+    "login": ("sealock.cli.login", "Sign in to a server; commands act on it from then on."),
+    "logout": ("sealock.cli.logout", "Revoke this host's token at the server and forget it."),
+    "whoami": ("sealock.cli.whoami", "The server that commands act on, and as whom."),
+    "projects": ("sealock.cli.projects", "The server's projects: create, settings, keys, hooks."),
+    "builds": ("sealock.cli.builds", "The server's builds: list, show, start."),
+    "watch": ("sealock.cli.watch", "Watch a build of the server, live."),
+    "rerun": ("sealock.cli.rerun", "Build the same commit again, or only what failed."),
+    "cancel": ("sealock.cli.cancel", "Cancel a build of the server."),
+    "workers": ("sealock.cli.workers", "The server's workers: hosts that builds run on."),
+    "lint": ("sealock.cli.lint", "Check a sealock.yml, without a server."),
+    "project": ("sealock.cli.project", "Repositories that `sealock run` builds with a key of their own."),
     "image": ("sealock.cli.image", "What machines start from: build, list, show, remove."),
     "receipt": ("sealock.cli.receipt", "Show and verify what a build left: its signed receipt."),
     "keys": ("sealock.cli.keys", "What everything is sealed under: status, rotation, backup."),
     "machines": ("sealock.cli.machines", "Machines on this host, and what crashed runs left of them."),
     "keeper": ("sealock.cli.keeper", "The keeper: the one process that opens what is sealed."),
     "secrets": ("sealock.cli.secrets", "Secrets of projects, and which build was given them."),
-    "logs": ("sealock.cli.logs", "What a project's build printed, out of its sealed log."),
+    "logs": ("sealock.cli.logs", "What a build printed, out of its sealed log."),
+    "completion": ("sealock.cli.completion", "Completion of commands for a shell."),
     "settings": ("sealock.cli.settings", "Show and check this installation's settings."),
 }
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import click
 
 from sealock.builds.projects import add_project, remove_project, reset_key
-from sealock.cli.logs import remove_logs_of
+from sealock.cli.local_logs import remove_logs_of
 from sealock.cli.tools import Tools
 from sealock.core.project import Project
 

@@ -13,17 +13,19 @@ from pathlib import Path
 
 import click
 
+from sealock.cli.places import LOCAL, places
 from sealock.cli.receipt_words import Fields, summary
 from sealock.cli.tools import Tools
 from sealock.core.decision import Decision, Denied
 from sealock.core.errors import ExitCode, UsageError
-from sealock.core.receipt import LONGEST_RECEIPT, Check, Verification, is_its_log
+from sealock.core.receipt import Check, Verification, is_its_log
 
-FILE = click.argument("file", type=click.Path(path_type=Path))
+NAMED = click.argument("named", metavar="BUILD|FILE")
 KEY = click.option(
     "--key",
     type=click.Path(path_type=Path),
-    help="Public key (PEM) of the installation that signed it. Default: this installation's.",
+    help="Public key (PEM) of the installation that signed it. Default: this installation's, or the server's "
+    "as it was when you signed in.",
 )
 THE_LOG = "the log is the one it names"
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="JSON, for programs.")
@@ -35,16 +37,22 @@ def receipt() -> None:
 
 
 @receipt.command()
-@FILE
+@NAMED
 @KEY
 @AS_JSON
+@LOCAL
 @click.pass_context
-def show(ctx: click.Context, file: Path, key: Path | None, as_json: bool) -> None:
-    """Show the receipt in FILE. Ends with 1 if it is not authentic."""
+def show(ctx: click.Context, named: str, *, key: Path | None, as_json: bool, local: bool) -> None:
+    """Show a receipt. Ends with 1 if it is not authentic.
+
+    Signed in to a server it is that of BUILD: an id, PROJECT#NUMBER, or PROJECT for its latest. Else, and
+    with --local, it is the one in FILE.
+    """
     tools: Tools = ctx.obj
-    data, verifier = _read(file), tools.verifier()
+    place = places(tools, local=local).receipts
+    data, verifier = place.receipt(named), tools.verifier()
     statements = verifier.read(data)
-    found = _verify_if_possible(tools, data, key)
+    found = _verify_if_possible(tools, data, place.key(key), given=key is not None)
     if as_json:
         click.echo(json.dumps({"verdict": _verdict(found), "statements": list(statements)}, indent=2))
     else:
@@ -54,7 +62,7 @@ def show(ctx: click.Context, file: Path, key: Path | None, as_json: bool) -> Non
 
 
 @receipt.command()
-@FILE
+@NAMED
 @KEY
 @click.option(
     "--log",
@@ -63,15 +71,22 @@ def show(ctx: click.Context, file: Path, key: Path | None, as_json: bool) -> Non
     help="Also check that this is the sealed log it names.",
 )
 @AS_JSON
+@LOCAL
 @click.pass_context
-def verify(ctx: click.Context, file: Path, key: Path | None, log_file: Path | None, as_json: bool) -> None:
-    """Check the receipt in FILE against a public key; needs no network.
+def verify(
+    ctx: click.Context, named: str, *, key: Path | None, log_file: Path | None, as_json: bool, local: bool
+) -> None:
+    """Check a receipt against a public key, here: no server is believed.
+
+    Signed in to a server it is that of BUILD, fetched for it: an id, PROJECT#NUMBER, or PROJECT for its
+    latest. Else, and with --local, it is the one in FILE, and no network is needed.
 
     Ends with 0 if it is authentic and every promise was kept, 1 if it is refused or --log is not the log it
     names, 2 if there is no such file or key, 3 if it is authentic and shows that a promise was not kept.
     """
     tools: Tools = ctx.obj
-    found = tools.verifier().verify(_read(file), _read_key(key))
+    place = places(tools, local=local).receipts
+    found = tools.verifier().verify(place.receipt(named), place.key(key))
     log = None if log_file is None else _judge_log(found, _digest(log_file))
     if as_json:
         click.echo(json.dumps(_as_json(found) | _log_as_json(log), indent=2))
@@ -85,15 +100,6 @@ def verify(ctx: click.Context, file: Path, key: Path | None, log_file: Path | No
 def key_(tools: Tools) -> None:
     """Print the public key of this installation, to be given to whoever checks its receipts."""
     click.echo(tools.installation_public_key().decode(), nl=False)
-
-
-def _read(file: Path) -> bytes:
-    """At most one byte more than a receipt may have: enough to refuse it."""
-    try:
-        with file.open("rb") as opened:
-            return opened.read(LONGEST_RECEIPT + 1)
-    except OSError as error:
-        raise UsageError(f"cannot read {str(file)!r}", details=str(error.strerror)) from error
 
 
 def _digest(file: Path) -> str:
@@ -119,16 +125,12 @@ def _exit_code(found: Verification, log: Decision | None) -> ExitCode:
     return ExitCode.GREEN if found.kept else ExitCode.INFRASTRUCTURE
 
 
-def _read_key(file: Path | None) -> bytes | None:
-    return None if file is None else _read(file)
-
-
-def _verify_if_possible(tools: Tools, data: bytes, key: Path | None) -> Verification | None:
+def _verify_if_possible(tools: Tools, data: bytes, key: bytes | None, *, given: bool) -> Verification | None:
     """None where there is no key to check against; a key that was given must be one."""
     try:
-        return tools.verifier().verify(data, _read_key(key))
+        return tools.verifier().verify(data, key)
     except UsageError:
-        if key is not None:
+        if given:
             raise
         return None
 

@@ -18,6 +18,7 @@ from sealock.core.keyring import Keyring
 from sealock.core.keys import Sealer, SecretSealer
 from sealock.core.log import BuildLogs
 from sealock.core.machine import Reaper
+from sealock.core.plan import PlanReader
 from sealock.core.project import Projects
 from sealock.core.receipt import Verifier
 from sealock.core.release import Exposures
@@ -38,6 +39,10 @@ class Tools(Protocol):
     """Every port a command may ask for. Asking may raise: a missing program, an unreadable file."""
 
     def settings(self) -> list[SettingRow]: ...
+
+    def plan_reader(self) -> PlanReader:
+        """What makes a plan of a sealock.yml, as builds do."""
+        ...
 
     def images(self) -> Images: ...
 

@@ -104,6 +104,12 @@ class FakeTools:
         yield self.fake_runner
 
 
+@pytest.fixture(autouse=True)
+def nobody_signed_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever runs the tests may be signed in to a server; these commands are not to act on it."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+
+
 @pytest.fixture
 def tools() -> FakeTools:
     return FakeTools()

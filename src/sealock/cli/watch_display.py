@@ -1,0 +1,135 @@
+"""Shows a build that is watched: with its log, compact, or as JSON lines."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Protocol
+
+import click
+
+from sealock.cli.display import seconds
+from sealock.cli.sanitize import printable
+from sealock.cli.server import page
+from sealock.cli.server_logs import print_line, wants_colour
+from sealock.cli.sign_ins import SignIn
+from sealock.cli.words import Found, listed, name_of, number, said, status, took
+
+
+class Telling(Protocol):
+    """Takes what is seen. looked: whether the build was told at all."""
+
+    looked: bool
+
+    def build(self, found: Found) -> None:
+        """How it stands by now; may be the same as before."""
+        ...
+
+    def line(self, line: dict[str, Any]) -> None:
+        """A line of its log."""
+        ...
+
+    def note(self, text: str) -> None:
+        """A sentence for who watches."""
+        ...
+
+    def ended(self, found: Found, code: int) -> None:
+        """The last words."""
+        ...
+
+
+def telling(sign_in: SignIn, *, quiet: bool, as_json: bool) -> Telling:
+    """As it was asked for."""
+    return _Json() if as_json else _Lines(sign_in, quiet=quiet)
+
+
+class _Lines:
+    """Plain lines, each written once. quiet: without the log."""
+
+    def __init__(self, sign_in: SignIn, *, quiet: bool) -> None:
+        self.looked = False
+        self._sign_in, self._quiet = sign_in, quiet
+        self._said: set[tuple[object, ...]] = set()
+        self._colour = wants_colour()
+
+    def build(self, found: Found) -> None:
+        if not self.looked:
+            self.looked = True
+            click.echo(f"{name_of(found)}  {page(self._sign_in, 'builds', said(found, 'id'))}")
+        attempt = said(found, "attempt")
+        if attempt not in ("0", "1"):
+            self._once(f"--- attempt {attempt}", attempt)
+        self._waiting(found)
+        for count, phase in enumerate(listed(found, "phases")):
+            self._phase((attempt, count, said(phase, "name")), phase)
+        if found.get("stopping"):
+            self._once("--- it is being stopped", attempt, "stopping")
+
+    def line(self, line: dict[str, Any]) -> None:
+        if not self._quiet:
+            print_line(line, as_json=False, colour=self._colour)
+
+    def note(self, text: str) -> None:
+        click.echo(f"--- {printable(text)}", err=True)
+
+    def ended(self, found: Found, code: int) -> None:
+        for step in listed(found, "steps"):
+            if said(step, "state") in ("failed", "stopped"):
+                reason = said(step, "reason")
+                told = f"  {said(step, 'state')}: {said(step, 'name')}"
+                click.echo(told + (f", {reason}" if reason else ""))
+        length = took(found)
+        click.echo(f"{status(found)}" + (f" in {length}" if length else ""))
+        if reason := said(found, "reason"):
+            click.echo(f"  {reason}")
+        if code:
+            identity = said(found, "id")
+            click.echo(f"  sealock logs {identity} --failed     sealock rerun {identity} --failed")
+        click.echo(page(self._sign_in, "builds", said(found, "id")))
+
+    def _waiting(self, found: Found) -> None:
+        waiting = found.get("waiting")
+        if waiting:
+            why = "; ".join(said(reason, "sentence") for reason in listed(waiting, "reasons"))
+            self._once(f"--- waits, {said(waiting, 'position')} of {said(waiting, 'of')}: {why}", why)
+
+    def _phase(self, key: tuple[object, ...], phase: Found) -> None:
+        self._once(f"==> {said(phase, 'name')}", *key, "begun")
+        begun, ended = number(phase, "started_at"), number(phase, "ended_at")
+        if begun is None or ended is None:
+            return
+        detail = said(phase, "detail")
+        how = "done" if phase.get("ok") else "failed"
+        told = f"    {how} in {seconds(max(0.0, ended - begun))}" + (f": {detail}" if detail else "")
+        self._once(told, *key, "ended")
+
+    def _once(self, text: str, *key: object) -> None:
+        """Write a line, unless it was written."""
+        if key not in self._said:
+            self._said.add(key)
+            click.echo(text)
+
+
+class _Json:
+    """A JSON object a line: `build` whenever it changed, `line`, `note`, and last `result`."""
+
+    def __init__(self) -> None:
+        self.looked = False
+        self._before: Found | None = None
+
+    def build(self, found: Found) -> None:
+        self.looked = True
+        if found != self._before:
+            self._before = found
+            self._write("build", build=found)
+
+    def line(self, line: dict[str, Any]) -> None:
+        self._write("line", line=line)
+
+    def note(self, text: str) -> None:
+        self._write("note", text=text)
+
+    def ended(self, found: Found, code: int) -> None:
+        self._write("result", exit_code=int(code), build=found)
+
+    def _write(self, kind: str, **values: object) -> None:
+        click.echo(json.dumps({"event": kind, **values}))

@@ -1,0 +1,31 @@
+"""`sealock whoami`: the server commands act on, and as whom."""
+
+from __future__ import annotations
+
+import click
+
+from sealock.cli.api import asked
+from sealock.cli.server import AS_JSON, page, signed_in, tell_json
+from sealock.cli.words import fields, listed, moment, said
+
+
+@click.command()
+@AS_JSON
+def whoami(*, as_json: bool) -> None:
+    """Say which server commands act on, as whom, and until when the token of this host lasts."""
+    sign_in = signed_in()
+    found = asked(sign_in, lambda api: api.get("token"))
+    if as_json:
+        tell_json(found)
+        return
+    person = found.get("person")
+    pairs = [
+        ("server", sign_in.url),
+        ("person", f"{said(person, 'name')} <{said(person, 'email')}>"),
+        ("token", said(found, "name")),
+        ("lasts until", moment(found, "expires_at")),
+        ("may", ", ".join(said({"it": one}, "it") for one in listed(found, "permissions"))),
+        ("account page", page(sign_in, "account")),
+    ]
+    for line in fields(pairs):
+        click.echo(line)

@@ -1,0 +1,121 @@
+"""`sealock workers`: the hosts that builds run on, for whoever operates the installation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from sealock.cli.api import Api, asked
+from sealock.cli.server import AS_JSON, page, signed_in, tell_json
+from sealock.cli.words import Found, listed, moment, said, table
+from sealock.core.worker_state import WorkerState
+
+NAME = click.argument("name")
+
+
+@click.group()
+def workers() -> None:
+    """Workers of the server: hosts that builds run on."""
+
+
+@workers.command("list")
+@AS_JSON
+def list_(*, as_json: bool) -> None:
+    """Every worker, what it has and when it was last heard of."""
+    sign_in = signed_in()
+    found = asked(sign_in, lambda api: api.all("workers"))
+    if as_json:
+        tell_json({"items": found, "next": None})
+        return
+    if not found:
+        click.echo("There is no worker. `sealock workers add NAME` adds one.")
+        return
+    heading = ["name", "state", "builds", "labels", "last heard of", "version"]
+    for line in table([heading, *(_row(one) for one in found)]):
+        click.echo(line)
+    click.echo(page(sign_in, "workers"))
+
+
+@workers.command()
+@NAME
+@click.option("--label", "labels", multiple=True, metavar="LABEL", help="May be repeated.")
+@click.option("--machines", type=click.IntRange(1, 64), default=1, show_default=True, help="Builds at once.")
+@AS_JSON
+def add(name: str, *, labels: tuple[str, ...], machines: int, as_json: bool) -> None:
+    """Add a worker NAME, and print the token it joins with: it works once, within an hour."""
+    sign_in = signed_in()
+    body = {"name": name, "labels": list(labels), "machines": machines}
+
+    async def ask(api: Api) -> Any:
+        await api.post("workers", body=body)
+        return await _invited(api, name)
+
+    _tell_invited(asked(sign_in, ask), name, as_json)
+
+
+@workers.command()
+@NAME
+@AS_JSON
+def invite(name: str, *, as_json: bool) -> None:
+    """Print a new token for the worker NAME to join with, in the place of any before."""
+    sign_in = signed_in()
+    _tell_invited(asked(sign_in, lambda api: _invited(api, name)), name, as_json)
+
+
+@workers.command()
+@NAME
+@AS_JSON
+def drain(name: str, *, as_json: bool) -> None:
+    """Have the worker NAME finish what it has and take nothing new, until it is started again."""
+    sign_in = signed_in()
+    told = asked(sign_in, lambda api: api.post("workers", name, "drain"))
+    if as_json:
+        tell_json(told)
+        return
+    left = said(told, "running")
+    click.echo(f"The worker {said(told, 'name')} takes nothing new; it still has {left} builds.")
+
+
+@workers.command()
+@NAME
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def remove(name: str, *, yes: bool) -> None:
+    """Remove the worker NAME: its certificate opens nothing any more, what it has is built elsewhere."""
+    sign_in = signed_in()
+    if not yes:
+        click.confirm(f"Remove the worker {name}?", abort=True)
+    asked(sign_in, lambda api: api.change("DELETE", "workers", name))
+    click.echo(f"The worker {said({'it': name}, 'it')} is gone.")
+
+
+async def _invited(api: Api, name: str) -> Any:
+    """Not sent again: the answer holds what is shown once."""
+    return await api.post("workers", name, "invite", again=False)
+
+
+def _row(worker: Found) -> list[str]:
+    labels = ", ".join(said({"it": one}, "it") for one in listed(worker, "labels"))
+    return [
+        said(worker, "name"),
+        _state(worker),
+        f"{said(worker, 'running')} of {said(worker, 'machines')}",
+        labels or "-",
+        moment(worker, "seen_at") or "never",
+        said(worker, "version") or "-",
+    ]
+
+
+def _state(worker: Found) -> str:
+    state = said(worker, "state")
+    return "to join" if state == WorkerState.ACTIVE and not worker.get("joined") else state
+
+
+def _tell_invited(made: Any, name: str, as_json: bool) -> None:
+    """The token alone on standard output, so that it can be piped on."""
+    if as_json:
+        tell_json(made)
+        return
+    told = said({"it": name}, "it")
+    click.echo(f"On the host of {told}, give this to `sealock worker`; it works once, for an hour:", err=True)
+    click.echo(said(made, "token"))

@@ -1,0 +1,286 @@
+"""The command line against a whole website over TLS, as a person uses it."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from sealock.cli.main import run_command_line
+from sealock.cli.sign_ins import SignIn, SignIns
+from sealock.cli.trust import fingerprint_of
+from sealock.core.build import Outcome
+from sealock.core.build_state import BuildState
+from sealock.core.queue import Fence
+from sealock.core.secret import Secret
+from tests.support.site_thread import RunningSite, site_in_thread
+from tests.support.website import PASSWORD
+
+Sealock = Callable[..., tuple[int, str, str]]
+
+
+class NoTools:
+    """A host without an installation: what these commands must get by with."""
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[RunningSite]:
+    directory = tmp_path / "site"
+    directory.mkdir(mode=0o700)
+    with site_in_thread(directory) as site:
+        yield site
+
+
+@pytest.fixture(autouse=True)
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    return tmp_path / "config/sealock/servers.json"
+
+
+@pytest.fixture
+def sealock(capfd: pytest.CaptureFixture[str]) -> Sealock:
+    def call(*arguments: str) -> tuple[int, str, str]:
+        code = run_command_line(NoTools(), arguments)  # type: ignore[arg-type]
+        out, err = capfd.readouterr()
+        return int(code), out, err
+
+    return call
+
+
+@pytest.fixture
+def signed_in(running: RunningSite) -> SignIn:
+    token = running.call(running.site.token())
+    made = SignIn(running.url, Secret(token.encode()), "ada@example.com", running.authority, "key")
+    SignIns().keep(made)
+    return made
+
+
+@pytest.fixture
+def person(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Somebody at a terminal, and what they answer."""
+    answers = {"E-mail address": "ada@example.com", "Password": PASSWORD, "Are they the same?": "y"}
+
+    def answer(text: str) -> str:
+        return next(value for asked, value in answers.items() if asked in text)
+
+    monkeypatch.setattr("click.termui.visible_prompt_func", answer)
+    monkeypatch.setattr("click.termui.hidden_prompt_func", answer)
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    return answers
+
+
+def test_signing_in_keeps_a_token_for_this_host_alone(
+    running: RunningSite, sealock: Sealock, person: dict[str, str], config: Path
+) -> None:
+    code, out, err = sealock("login", running.url)
+    assert code == 0, err
+    assert f"Signed in to {running.url} as ada@example.com" in out
+    assert fingerprint_of(running.authority) in err
+    assert stat.S_IMODE(config.stat().st_mode) == 0o600
+    kept = config.read_text()
+    assert "slk_" in kept and PASSWORD not in kept
+    tokens = running.call(running.site.tokens.all_of(running.site.owner))
+    assert [one.name for one in tokens] == [f"sealock on {os.uname().nodename}"]
+    assert running.call(running.site.sessions.all_of(running.site.owner)) == []
+    assert "ada@example.com" in sealock("whoami")[1]
+
+
+def test_a_fingerprint_or_a_file_takes_the_place_of_the_question(
+    running: RunningSite, sealock: Sealock, person: dict[str, str], tmp_path: Path
+) -> None:
+    person.pop("Are they the same?")
+    told = fingerprint_of(running.authority).upper()
+    paired = ":".join(told[i : i + 2] for i in range(0, 64, 2))
+    assert sealock("login", running.url, "--fingerprint", paired)[0] == 0
+    authority = tmp_path / "ca.pem"
+    authority.write_text(running.authority)
+    assert sealock("login", running.url, "--ca", str(authority))[0] == 0
+
+
+def test_signing_out_ends_the_token(running: RunningSite, sealock: Sealock, signed_in: SignIn) -> None:
+    assert sealock("logout")[0] == 0
+    assert running.call(running.site.tokens.all_of(running.site.owner)) == []
+    assert SignIns().current() is None
+    code, _, err = sealock("builds", "list")
+    assert code == 2 and "sealock login" in err
+
+
+def test_a_token_that_was_revoked_says_how_to_go_on(
+    running: RunningSite, sealock: Sealock, signed_in: SignIn
+) -> None:
+    [token] = running.call(running.site.tokens.all_of(running.site.owner))
+    assert running.call(running.site.tokens.revoke(running.site.owner, token.id))
+    code, _, err = sealock("builds", "list")
+    assert code == 2 and f"sealock login {running.url}" in err
+    assert sealock("logout")[0] == 0
+
+
+def test_builds_are_listed_and_named_three_ways(
+    running: RunningSite, sealock: Sealock, signed_in: SignIn
+) -> None:
+    code, out, _ = sealock("builds", "list")
+    assert code == 0
+    assert [line.split()[1] for line in out.splitlines()] == ["queued", "running", "red", "green"]
+    listed = json.loads(sealock("builds", "list", "--outcome", "red", "--json")[1])
+    assert [one["id"] for one in listed["items"]] == [running.site.red]
+    for named in (running.site.red, "shop#2"):
+        code, out, _ = sealock("builds", "show", named)
+        assert code == 0 and out.startswith("shop#2  ✘ red")
+        assert out.endswith(f"{running.url}/builds/{running.site.red}\n")
+    assert sealock("builds", "show", "shop")[1].startswith("shop#4")
+    for named in ("shop#99", "nothing", "f" * 32, running.site.foreign_build, "bank"):
+        code, out, _ = sealock("builds", "show", named)
+        assert (code, out) == (2, ""), named
+
+
+def test_a_build_is_started_cancelled_and_run_again(
+    running: RunningSite, sealock: Sealock, signed_in: SignIn
+) -> None:
+    code, out, _ = sealock("builds", "start", "shop", "--ref", "main")
+    assert code == 0 and out.startswith(f"Started shop#5: {running.url}/builds/")
+    code, out, _ = sealock("cancel", "shop#5")
+    assert code == 0 and "cancelled" in out
+    made = json.loads(sealock("rerun", "shop#2", "--failed", "--json")[1])
+    assert made["pipelines"] == ["unit"] and made["restart_of"] == running.site.red
+    code, _, err = sealock("rerun", running.site.green, "--failed")
+    assert code == 2 and "nothing of the build failed" in err
+
+
+def test_a_watched_build_ends_as_the_build_did(
+    running: RunningSite, sealock: Sealock, signed_in: SignIn
+) -> None:
+    build = running.site.running
+
+    def end() -> None:
+        time.sleep(1.5)
+        running.loop.call_soon_threadsafe(lambda: running.site.log(build).add("and then", complete=True))
+        fence = running.call(_fence(running, build))
+        running.call(running.site.ends(fence, Outcome.RED))
+
+    worker = threading.Thread(target=end)
+    worker.start()
+    code, out, err = sealock("watch", build)
+    worker.join()
+    assert code == 1, err
+    assert out.index("==> machine") < out.index("==> test:unit")
+    assert "setting up\n" in out and "and then\n" in out
+    assert "make test ended with 1" in out
+    assert out.endswith(f"{running.url}/builds/{build}\n")
+    assert sealock("watch", running.site.green, "--quiet")[0] == 0
+    events = [json.loads(line) for line in sealock("watch", build, "--json")[1].splitlines()]
+    assert events[-1]["event"] == "result" and events[-1]["exit_code"] == 1
+
+
+async def _fence(running: RunningSite, build: str) -> Fence:
+    view = running.site.builds.kept[build]
+    return Fence(build, view.attempt, view.worker or "")
+
+
+def test_logs_are_read_followed_and_removed(
+    running: RunningSite, sealock: Sealock, signed_in: SignIn
+) -> None:
+    code, out, err = sealock("logs", "shop#2")
+    assert code == 0 and "setting up\n" in out and "\x1b" not in out
+    assert f"{running.url}/builds/{running.site.red}/log" in err
+    code, out, _ = sealock("logs", "show", running.site.red, "--failed")
+    assert code == 0 and ">     3  FAILED tests/test_shop.py" in out and out.startswith("$ make test")
+    assert sealock("logs", running.site.green, "-f")[1].startswith("setting up\n")
+    lines = [json.loads(line) for line in sealock("logs", running.site.red, "--json")[1].splitlines()]
+    assert [line["number"] for line in lines] == [1, 2, 3, 4]
+    assert sealock("logs", "remove", running.site.red, "--yes")[0] == 0
+    assert sealock("logs", running.site.red)[0] == 2
+
+
+def test_secrets_go_in_and_are_listed(
+    running: RunningSite, sealock: Sealock, signed_in: SignIn, tmp_path: Path
+) -> None:
+    value = tmp_path / "value"
+    value.write_bytes(b"\x00hunter2\xff")
+    code, out, _ = sealock("secrets", "set", "shop", "PASSWORD", "--file", str(value), "--any-branch")
+    assert code == 0 and "version 1" in out and "every branch" in out
+    assert list(running.site.secrets.values.values()) == [b"\x00hunter2\xff"]
+    assert "PASSWORD" in sealock("secrets", "list", "shop")[1]
+    assert (
+        json.loads(sealock("secrets", "history", "shop", "PASSWORD", "--json")[1])["items"][0]["version"] == 1
+    )
+    assert sealock("secrets", "remove", "shop", "PASSWORD", "--yes")[0] == 0
+    assert "no secrets" in sealock("secrets", "list", "shop")[1]
+    code, out, _ = sealock("secrets", "exposures", running.site.green)
+    assert code == 0 and "given nothing" in out
+
+
+def test_projects_are_made_changed_and_removed(
+    running: RunningSite, sealock: Sealock, signed_in: SignIn
+) -> None:
+    key = running.site.project.host_keys[0]
+    made = ("projects", "create", "lamp", "git@git.example.com:team/lamp.git", "--host-key", key)
+    code, out, err = sealock(*made)
+    assert code == 0 and "ssh-ed25519" in out, err
+    assert sealock(*made)[0] == 2
+    assert [line.split()[0] for line in sealock("projects", "list")[1].splitlines()] == ["lamp", "shop"]
+    code, out, err = sealock(
+        "projects", "settings", "lamp", "--protected", "main, live", "--max-running", "2"
+    )
+    assert code == 0 and "main, live" in out, err
+    found = json.loads(sealock("projects", "settings", "lamp", "--max-running", "", "--json")[1])
+    assert found["settings"]["max_running"] is None
+    assert found["settings"]["protected"] == ["main", "live"]
+    assert f"{running.url}/hooks/git/" in sealock("projects", "hook", "lamp", "--reset")[1]
+    assert "sealed" not in sealock("projects", "show", "lamp")[1]
+    assert sealock("projects", "reset-key", "lamp", "--yes")[0] == 0
+    assert sealock("projects", "remove", "lamp", "--yes")[0] == 0
+    assert sealock("projects", "show", "lamp")[0] == 2
+
+
+def test_workers_are_added_invited_drained_and_removed(
+    running: RunningSite, sealock: Sealock, signed_in: SignIn
+) -> None:
+    code, out, err = sealock("workers", "add", "builder-9", "--label", "arm64")
+    assert code == 0 and len(out.split()) == 1, err
+    assert "to join" in sealock("workers", "list")[1]
+    again = sealock("workers", "invite", "builder-9")[1]
+    assert again and again != out
+    assert sealock("workers", "drain", "builder-9")[0] == 0
+    assert sealock("workers", "remove", "builder-9", "--yes")[0] == 0
+    assert sealock("workers", "invite", "builder-9")[0] == 2
+
+
+def test_a_receipt_comes_from_the_server_and_is_checked_here(
+    running: RunningSite, sealock: Sealock, signed_in: SignIn
+) -> None:
+    seen: list[tuple[bytes, bytes | None]] = []
+
+    class Tools(NoTools):
+        def verifier(self) -> object:
+            from sealock.core.decision import Denied
+            from sealock.core.receipt import Check, Verification
+
+            class Recording:
+                def verify(self, data: bytes, key: bytes | None) -> Verification:
+                    seen.append((data, key))
+                    return Verification((Check("the form", None, Denied("no")),), "k" * 64, ())
+
+            return Recording()
+
+    assert run_command_line(Tools(), ["receipt", "verify", "shop#1"]) == 1  # type: ignore[arg-type]
+    assert seen == [(b'{"payload":"receipt"}\n', b"key")]
+
+
+def test_a_build_that_waits_is_waited_for(running: RunningSite, sealock: Sealock, signed_in: SignIn) -> None:
+    def go() -> None:
+        time.sleep(1.2)
+        running.call(running.site.builds.queue.cancel(running.site.queued, "enough"))
+
+    other = threading.Thread(target=go)
+    other.start()
+    code, out, _ = sealock("watch")
+    other.join()
+    assert code == 1
+    assert "shop#4" in out and "--- waits" in out and "cancelled" in out
+    assert BuildState.ENDED is running.site.builds.kept[running.site.queued].state
