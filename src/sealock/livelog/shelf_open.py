@@ -22,8 +22,10 @@ from sealock.livelog.shelf_readers import Closed, Opened
 
 T = TypeVar("T")
 
-PIECE = 500
-"""Lines of a download that are read at once."""
+PIECE = 1 << 20
+"""Bytes of a download that are made at once, or a little more."""
+
+_LINES = 250
 
 
 @dataclass(frozen=True)
@@ -114,9 +116,10 @@ class ShelvedLog:
 
     async def raw(self) -> AsyncIterator[bytes]:
         """All there is of it now, as it was printed."""
-        end = await self._use(lambda reader: reader.lines)
-        for first in range(1, end + 1, PIECE):
-            yield await self._use(partial(_as_printed, first=first, last=min(end, first + PIECE - 1)))
+        first, end = 1, await self._use(lambda reader: reader.lines)
+        while first <= end:
+            piece, first = await self._use(partial(_as_printed, first=first, end=end))
+            yield piece
 
     async def follow(self, last_id: str | None, *, first: int = 1) -> AsyncIterator[Sequence[LogUpdate]]:
         """What comes, as it comes."""
@@ -158,5 +161,11 @@ class ShelvedLog:
             ) from error
 
 
-def _as_printed(reader: LogReader, first: int, last: int) -> bytes:
-    return b"".join(whole_text(reader, escapes=True, first=first, last=last))
+def _as_printed(reader: LogReader, first: int, end: int) -> tuple[bytes, int]:
+    """A piece, and the line behind it."""
+    found = bytearray()
+    while first <= end and len(found) < PIECE:
+        last = min(end, first + _LINES - 1)
+        found += b"".join(whole_text(reader, escapes=True, first=first, last=last))
+        first = last + 1
+    return bytes(found), first

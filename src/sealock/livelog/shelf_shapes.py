@@ -24,7 +24,7 @@ from sealock.livelog.pages_coloured import text_lines
 from sealock.livelog.pages_follow import Update
 
 READ_FOR_GROUPS = 300_000
-"""Lines. Of a longer log that still grows, only phases and commands are told: it is read anew each time."""
+"""Lines. Of a longer log only phases and commands are told, which are known without reading it."""
 
 _AT_ONCE = 250  # lines
 
@@ -37,8 +37,10 @@ def page_of(reader: LogReader, number: int) -> LogPage:
 
 def outline_of(reader: LogReader) -> LogOutline:
     """Groups, notes, and where to open a log that failed."""
-    is_huge = not reader.complete and reader.lines > READ_FOR_GROUPS
-    found = groups.Outliner(reader.marks()).outline(None) if is_huge else groups.outline(reader)
+    if reader.lines <= READ_FOR_GROUPS:
+        found = groups.outline(reader)
+    else:
+        found = groups.Outliner(reader.marks()).outline(reader.lines if reader.complete else None)
     opening = failing.opening(reader)
     command = opening.command if opening else None
     return LogOutline(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -157,3 +159,71 @@ def _keep_on(received: ReceivedLogs, build: str, piece: bytes) -> str:
             received.append(build, 0, piece)
         except UsageError as error:
             return error.brief
+
+
+def test_many_that_send_the_same_log_at_once_make_one(received: ReceivedLogs, logs: LogFiles) -> None:
+    """As two websites do that were both sent a piece, since the worker did not hear from the first."""
+    content = _long(400_000)
+
+    def send(size: int) -> None:
+        kept = 0
+        while kept < len(content):
+            kept = received.append(BUILD, kept, content[kept : kept + size])
+
+    with ThreadPoolExecutor(6) as threads:
+        list(threads.map(send, [700, 1000, 1300, 1700, 2300, 3100]))
+    assert logs.place(BUILD).read_bytes() == content
+
+
+def test_of_two_that_send_other_bytes_one_is_refused(received: ReceivedLogs, logs: LogFiles) -> None:
+    """Never is something of each kept, whenever they meet."""
+    for number in range(150):
+        run = f"{number:032x}"
+        beginning = b"sealock-log 1\n" + bytes.fromhex(run)
+        contents = [beginning + bytes([letter]) * 600_000 for letter in b"ab"]
+        with ThreadPoolExecutor(2) as threads:
+            kept = list(threads.map(lambda each, run=run: _refused(received, run, each), contents))
+        assert sorted(kept) == [False, True]
+        assert logs.place(run).read_bytes() == contents[kept.index(False)]
+        logs.remove(run, "ann")
+
+
+def _refused(received: ReceivedLogs, run: str, content: bytes) -> bool:
+    try:
+        return received.append(run, 0, content) != len(content)
+    except UsageError:
+        return True
+
+
+def test_a_website_that_is_killed_loses_nothing_it_acknowledged(tmp_path: Path) -> None:
+    content, directory = tmp_path / "content", tmp_path / "logs"
+    content.write_bytes(_long(3_000_000))
+    for _ in range(5):
+        with subprocess.Popen(
+            [sys.executable, "-c", SENDER, str(content), str(directory), BUILD], stdout=subprocess.PIPE
+        ) as sender:
+            assert sender.stdout is not None
+            acknowledged = [int(sender.stdout.readline()) for _ in range(20)]
+            sender.kill()
+            acknowledged += [
+                int(line) for line in sender.stdout.read().splitlines(keepends=True) if line[-1:] == b"\n"
+            ]
+        kept = LogFiles(directory).place(BUILD).read_bytes()
+        assert max(acknowledged) <= len(kept)
+        assert content.read_bytes().startswith(kept)
+
+
+SENDER = """
+import sys
+from pathlib import Path
+from sealock.livelog.received import ReceivedLogs
+content, received = Path(sys.argv[1]).read_bytes(), ReceivedLogs(Path(sys.argv[2]))
+kept = received.append(sys.argv[3], 0, content[:1000])
+while True:
+    print(kept, flush=True)
+    kept = received.append(sys.argv[3], kept, content[kept : kept + 997])
+"""
+
+
+def _long(length: int) -> bytes:
+    return b"sealock-log 1\n" + bytes.fromhex(BUILD) + os.urandom(length)
