@@ -19,12 +19,12 @@ from sealock.access.passwords import Passwords
 from sealock.access.sessions import Sessions
 from sealock.access.sign_in import Setup, SignIn
 from sealock.access.tokens import Tokens
-from sealock.builds.hook_events import Push
+from sealock.builds.hook_events import HookTarget, Push
 from sealock.core.secret import Secret
 from sealock.providers.git.ref import check_ref
 from sealock.web.app import make_app
 from sealock.web.origin import Origin
-from sealock.web.ports import HookTarget, WebPorts
+from sealock.web.ports import WebPorts
 from sealock.web.rates import Rates
 from sealock.web.streams import Streams
 from sealock.web.tls import Listen, Website

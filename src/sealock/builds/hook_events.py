@@ -13,6 +13,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from sealock.core.errors import UsageError
+from sealock.core.secret import Secret
 
 LONGEST_HOOK = 1024 * 1024
 """Bytes of a body."""
@@ -37,6 +38,16 @@ class Push:
     is_tag: bool
     before: str | None
     after: str | None
+
+
+@dataclass(frozen=True)
+class HookTarget:
+    """A project that pushes are told of. secrets: more than one while they are changed. repository: what a
+    hook has to call the project's repository."""
+
+    project: str
+    secrets: tuple[Secret, ...]
+    repository: str
 
 
 _Commit = Annotated[str, Field(pattern=r"^(?:[0-9a-f]{40}|[0-9a-f]{64})$")]

@@ -3,11 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 from sealock.core.project import Project
 from sealock.core.project_settings import ProjectSettings
 from sealock.core.source import GitAddress
+
+
+@dataclass(frozen=True)
+class Owned:
+    """A project with whose it is: an account's id."""
+
+    account: str
+    project: Project
+    settings: ProjectSettings
+
+
+class AllProjects(Protocol):
+    """Every account's projects, for who knows nothing but a project's id, such as a hook."""
+
+    async def owned(self, project: str) -> Owned | None:
+        """The project of that id."""
+        ...
 
 
 class ProjectRecords(Protocol):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from sealock.builds.hook_events import CheckRef, Push
+from sealock.builds.hook_events import CheckRef, HookTarget, Push
 from sealock.core.access import ApiToken, Permission, Person, SignedIn, TokenUse, WebSession
 from sealock.core.accounts import AccountRecords
 from sealock.core.builds import BuildRecords, Created
@@ -85,16 +85,6 @@ class TokensPort(Protocol):
     async def revoke(self, person: Person, token_id: str) -> bool:
         """End one of a person's own tokens."""
         ...
-
-
-@dataclass(frozen=True)
-class HookTarget:
-    """A project that pushes are told of. secrets: more than one while they are changed. repository: what a
-    hook has to call the project's repository."""
-
-    project: str
-    secrets: tuple[Secret, ...]
-    repository: str
 
 
 class HooksPort(Protocol):
