@@ -1,0 +1,154 @@
+"""A build's page: what became of it and why, where its time went, its steps, its log, open at the failure.
+
+What changes while a build runs is in parts (`build/head.html`, `build/steps.html`), each with an address of
+its own, so that a page that is open fetches them anew when it is told to. The buttons are forms.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import APIRouter, HTTPException, Request, Response
+from markupsafe import Markup
+from sealock.web.pages.forms import read_form, see_other
+from sealock.web.pages.frame import Asker, render
+
+from sealock.core.access import Permission, Person, may
+from sealock.core.build_state import BuildState
+from sealock.core.builds import BuildView
+from sealock.core.decision import Allowed, Denied
+from sealock.core.errors import UsageError
+from sealock.web.pages import build_words as words
+from sealock.web.pages.build_access import NoLog, build_for, opened, service_of
+from sealock.web.pages.build_live import digest_of
+from sealock.web.pages.build_log import begun, page_of
+from sealock.web.pages.log_rows import rows
+from sealock.web.pages.waterfall import Waterfall, waterfall
+
+AROUND = 25
+"""Lines of the log before and behind the one it opens at that are in the page itself."""
+
+PARTS = ("head", "steps")
+NO_LINES = Markup()
+
+router = APIRouter(prefix="/builds/{build_id}", include_in_schema=False)
+
+
+@dataclass(frozen=True)
+class Opening:
+    """The log as the page has it before any script runs. lines: HTML. total: lines there are. attempt: whose.
+    none: why there is nothing to show."""
+
+    attempt: int = 0
+    total: int = 0
+    failing_line: int | None = None
+    failing_command: str | None = None
+    tool: str | None = None
+    lines: Markup = NO_LINES
+    none: NoLog | None = None
+
+    @property
+    def failing_page(self) -> int:
+        return page_of(self.failing_line or max(1, self.total))
+
+
+@router.get("")
+async def build_page(request: Request, build_id: str, asker: Asker) -> Response:
+    """The page."""
+    build = await build_for(request, asker.person, build_id, Permission.BUILDS_READ)
+    shown = await _shown(request, asker, build)
+    log = await _opening(request, build, asker.person)
+    return render(request, "build/page.html", asker=asker, log=log, **shown)
+
+
+@router.get("/part/{part}")
+async def part_of_page(request: Request, build_id: str, part: str, asker: Asker) -> Response:
+    """A part of it as it is now: `head` or `steps`."""
+    build = await build_for(request, asker.person, build_id, Permission.BUILDS_READ)
+    if part not in PARTS:
+        raise HTTPException(404, "There is no such part.")
+    return render(request, f"build/{part}.html", asker=asker, **await _shown(request, asker, build))
+
+
+@router.post("/cancel")
+async def cancel_build(request: Request, build_id: str, asker: Asker) -> Response:
+    """Cancel it. What has ended by itself meanwhile stays as it is."""
+    build = await build_for(request, asker.person, build_id, Permission.BUILDS_CANCEL)
+    await service_of(request).queue.cancel(build.id, f"cancelled by {asker.person.name}")
+    return see_other(f"/builds/{build.id}")
+
+
+@router.post("/restart")
+async def restart_build(request: Request, build_id: str, asker: Asker) -> Response:
+    """The same commit again, all of it or what failed; to the new build."""
+    build = await build_for(request, asker.person, build_id, Permission.BUILDS_START)
+    failed_only = (await read_form(request)).get("failed_only") == "yes"
+    try:
+        created = await service_of(request).intake.restart(
+            build.account, build.id, failed_only=failed_only, person=asker.person.id
+        )
+    except LookupError as error:
+        raise HTTPException(404, "There is no such build.") from error
+    except UsageError as error:
+        raise HTTPException(409, f"{error.brief}. {error.resolution}".strip()) from error
+    return see_other(f"/builds/{created.build}")
+
+
+async def _shown(request: Request, asker: Asker, build: BuildView) -> dict[str, Any]:
+    """What the page and its parts show of a build."""
+    now = time.time()
+    green = await service_of(request).builds.last_green(build.account, build)
+    fall: Waterfall = waterfall(build, green, now)
+    return {
+        "build": build,
+        "now": now,
+        "green": green,
+        "waterfall": fall,
+        "words": words,
+        "because": words.because(build, _who(build, asker.person)),
+        "elapsed": words.elapsed(build, now),
+        "open_step": words.failing_step(build),
+        "seen": digest_of(build),
+        "may_cancel": _may(asker, build, Permission.BUILDS_CANCEL) and build.state is not BuildState.ENDED,
+        "may_restart": _may(asker, build, Permission.BUILDS_START) and build.state is BuildState.ENDED,
+        "may_read_log": _may(asker, build, Permission.LOGS_READ),
+    }
+
+
+def _may(asker: Asker, build: BuildView, permission: Permission) -> bool:
+    return isinstance(may(asker.person, build.account, permission), Allowed)
+
+
+def _who(build: BuildView, person: Person) -> str:
+    """Names of others are for who may read the account's members; ids tell nobody anything."""
+    if build.person is None:
+        return ""
+    return "you" if build.person == person.id else "somebody of the team"
+
+
+async def _opening(request: Request, build: BuildView, person: Person) -> Opening:
+    """The lines around where it failed, else the last ones of an ended build."""
+    if isinstance(may(person, build.account, Permission.LOGS_READ), Denied):
+        ask = "Ask an owner of the account for a role that may."
+        return Opening(none=NoLog("You may not read this log.", ask))
+    try:
+        async with opened(request, build, None, person) as log:
+            outline = await log.outline()
+            if not words.has_failed(build):
+                return Opening(build.attempt, outline.total_lines)
+            line = outline.failing_line or max(1, outline.total_lines)
+            page = await log.page(page_of(line))
+    except NoLog as none:
+        return Opening(build.attempt, none=none)
+    near = [each for each in page.lines if abs(each.number - line) <= AROUND]
+    link = f"/builds/{build.id}/log?page={page.number}&amp;attempt={build.attempt}"
+    return Opening(
+        build.attempt,
+        outline.total_lines,
+        outline.failing_line,
+        outline.failing_command,
+        outline.tool,
+        rows(near, begun(build), link=link),
+    )
