@@ -16,7 +16,7 @@ from sealock.builds.guest_git import FETCH_SECONDS
 from sealock.core.errors import PermanentError, UsageError
 from sealock.core.lease import HeldLease, LeasedStep, Leases, Terms
 from sealock.core.plan import Plan
-from sealock.core.project import Project, Projects, owner_of, ssh_key_name
+from sealock.core.project import Project, ProjectReader, owner_of, ssh_key_name
 from sealock.core.sealed import RetiredKey, Sealed, SealedName
 from sealock.core.secret import Secret
 
@@ -112,7 +112,7 @@ class BuildLeases:
 class LeasedKey:
     """Has the project's key released for one fetch (`core.keys.KeyRelease`)."""
 
-    def __init__(self, leases: BuildLeases, projects: Projects, belongs_to: BelongsTo) -> None:
+    def __init__(self, leases: BuildLeases, projects: ProjectReader, belongs_to: BelongsTo) -> None:
         self._leases = leases
         self._projects = projects
         self._belongs_to = belongs_to

@@ -6,6 +6,7 @@ build for as long as the worker has it; its answer ends the build.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
@@ -40,9 +41,10 @@ async def hold(
     while True:
         asked_at = time.monotonic()
         try:
-            answer = await beat()
-        except TemporaryError:
-            answer = Beat.OK if asked_at < kept_until else Beat.LOST
+            async with asyncio.timeout(max(0.0, kept_until - asked_at)):
+                answer = await beat()
+        except (TemporaryError, TimeoutError):
+            answer = Beat.OK if time.monotonic() < kept_until else Beat.LOST
         else:
             # From when it was asked: the queue counts from some moment after that.
             kept_until = asked_at + lease

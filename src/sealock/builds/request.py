@@ -12,13 +12,13 @@ from sealock.builds.pinned import Pinned
 from sealock.builds.step_secrets import Bring, nothing_to_bring
 from sealock.core.image import Images
 from sealock.core.lease import Leases
-from sealock.core.log import BuildLogs, NewMasker
+from sealock.core.log import NewLogs, NewMasker
 from sealock.core.machine import Machines
 from sealock.core.plan import Plan, PlanReader
-from sealock.core.project import Project, Projects
+from sealock.core.project import Project, ProjectReader
 from sealock.core.receipt import Receipts
 from sealock.core.repository import Repositories
-from sealock.core.sealed import SealedValues
+from sealock.core.sealed import SealedReader
 from sealock.core.source import Source
 
 Planned = Callable[[Plan, Described], None]
@@ -61,10 +61,10 @@ class SecretPorts:
     looked at."""
 
     leases: Leases
-    values: SealedValues
+    values: SealedReader
     belongs_to: BelongsTo
     new_masker: NewMasker
-    logs: BuildLogs
+    logs: NewLogs
     protected_branches: tuple[str, ...] = ()
     prepare: Prepare = nothing_to_prepare
     bring: Bring = nothing_to_bring
@@ -78,7 +78,7 @@ class RunPorts:
     machines: Machines
     images: Images
     repositories: Repositories
-    projects: Projects
+    projects: ProjectReader
     receipts: Receipts | None
     checkout: CheckoutPorts
     secrets: SecretPorts

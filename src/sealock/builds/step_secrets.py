@@ -19,7 +19,7 @@ from sealock.core.lease import HeldLease, Refused
 from sealock.core.log import Masker
 from sealock.core.plan import Plan, Step
 from sealock.core.project import Project, owner_of
-from sealock.core.sealed import Kind, RetiredKey, Sealed, SealedValues
+from sealock.core.sealed import Kind, RetiredKey, Sealed, SealedReader
 from sealock.core.secret import Secret
 
 KINDS = (Kind.VARIABLE, Kind.FILE)
@@ -46,7 +46,7 @@ class Given:
 
 
 def find_secrets(
-    plan: Plan, project: Project | None, values: SealedValues, pinned: Pinned | None = None
+    plan: Plan, project: Project | None, values: SealedReader, pinned: Pinned | None = None
 ) -> Found:
     """Everything the plan's steps name, in the newest version or the one that is pinned; the same version
     for every step. UsageError for what is not there."""
@@ -61,7 +61,7 @@ def find_secrets(
 
 
 def _choose(
-    name: str, step: Step, project: Project | None, values: SealedValues, pinned: Pinned | None
+    name: str, step: Step, project: Project | None, values: SealedReader, pinned: Pinned | None
 ) -> Sealed:
     if project is None:
         raise UsageError(
@@ -73,7 +73,7 @@ def _choose(
     return _newest(name, step, project, values)
 
 
-def _newest(name: str, step: Step, project: Project, values: SealedValues) -> Sealed:
+def _newest(name: str, step: Step, project: Project, values: SealedReader) -> Sealed:
     for kind in KINDS:
         found = values.get(owner_of(project.id), kind, name)
         if found is not None:
@@ -84,7 +84,7 @@ def _newest(name: str, step: Step, project: Project, values: SealedValues) -> Se
     )
 
 
-def _pinned(name: str, step: Step, project: Project, values: SealedValues, pinned: Pinned) -> Sealed:
+def _pinned(name: str, step: Step, project: Project, values: SealedReader, pinned: Pinned) -> Sealed:
     version = pinned.versions.get(name)
     if version is None:
         raise UsageError(
@@ -109,7 +109,7 @@ class StepSecrets:
         self,
         found: Found,
         lease: HeldLease | None,
-        values: SealedValues,
+        values: SealedReader,
         masker: Masker,
         releases: list[SecretRelease],
         *,

@@ -229,6 +229,14 @@ class Logs(Protocol):
         ...
 
 
+class NewLogs(Protocol):
+    """What begins the log of a build."""
+
+    async def begin(self, owner: Owner, build_id: str) -> LogWriter:
+        """As `BuildLogs.begin`."""
+        ...
+
+
 class BuildLogs(Protocol):
     """The sealed logs of builds, with their keys, which only the keeper opens."""
 

@@ -64,6 +64,18 @@ class Project:
     created_at: float
 
 
+class ProjectReader(Protocol):
+    """Where a build finds what it is a build of."""
+
+    def get(self, name: str) -> Project:
+        """As `Projects.get`; TemporaryError where it cannot be read just now."""
+        ...
+
+    def for_address(self, address: GitAddress) -> Project | None:
+        """As `Projects.for_address`."""
+        ...
+
+
 class Projects(Protocol):
     """Where projects are kept."""
 

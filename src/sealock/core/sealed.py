@@ -225,6 +225,14 @@ class SealedPlace(Protocol):
         ...
 
 
+class SealedReader(Protocol):
+    """Where a build finds what it may be given."""
+
+    def get(self, owner: Owner, kind: Kind, name: str, version: int | None = None) -> Sealed | None:
+        """As `SealedValues.get`."""
+        ...
+
+
 class SealedValues(SealedPlace, Protocol):
     """Where versioned values are kept. It cannot open any."""
 

@@ -1,0 +1,46 @@
+"""The sealed values of one build, as the website has them: asked for by name, just before they are looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from sealock.builds.pinned import Pinned
+from sealock.builds.step_secrets import KINDS
+from sealock.core.sealed import Kind, Owner, Sealed
+from sealock.link.job import JobLink
+
+Wanted = tuple[Kind, str, int | None]
+
+
+class JobValues:
+    """What was brought (`core.sealed.SealedReader`)."""
+
+    def __init__(self, link: JobLink) -> None:
+        self._link = link
+        self._found: dict[Wanted, Sealed] = {}
+
+    def get(self, owner: Owner, kind: Kind, name: str, version: int | None = None) -> Sealed | None:
+        """As the port; None for what was not brought."""
+        found = self._found.get((kind, name, version))
+        return found if found is not None and found.name.owner == owner else None
+
+    async def bring(self, names: Collection[str], pinned: Pinned | None) -> None:
+        """Ask for these; what was brought before, in the same versions anew."""
+        for name in names:
+            before = [wanted for wanted in self._found if wanted[1] == name]
+            for wanted in before or _wanted(name, pinned):
+                await self._bring(wanted)
+
+    async def _bring(self, wanted: Wanted) -> None:
+        kind, name, version = wanted
+        self._found.pop(wanted, None)
+        found = await self._link.sealed(kind, name, version)
+        if found is not None:
+            self._found[wanted] = self._found[kind, name, found.version] = found
+
+
+def _wanted(name: str, pinned: Pinned | None) -> list[Wanted]:
+    if pinned is None:
+        return [(kind, name, None) for kind in KINDS]
+    version = pinned.versions.get(name)
+    return [] if version is None else [(version.kind, name, version.number)]
