@@ -1,8 +1,8 @@
 """What a worker is known by, and what it knows its website by; in a directory of its own.
 
-authority.pem   the certificate of the website's authority
-worker.pem      our key and certificate, in one file: they change together
-next.pem        the same, made to take their place; if the website has adopted it or not is found by trying
+It holds `authority.pem`, the certificate of the website's authority; `worker.pem`, our key and certificate in
+one file, since they change together; and for a moment `next.pem`, the same, to take the place of those. Whether
+the website has adopted that is found by trying.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The log of a build, sealed here as it is printed and sent to the website as it is sealed.
 
-It lies in memory (tmpfs) until the build has ended, whole: wherever the website is after a restart, it says how
-much it has, and gets what follows. What it gets it cannot open.
+It lies in memory (tmpfs) until the build has ended, whole: wherever the website is after a restart, it says
+how much it has, and gets what follows. What it gets it cannot open.
 """
 
 from __future__ import annotations

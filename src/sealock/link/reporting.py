@@ -1,4 +1,5 @@
-"""Sends what is to be shown of a build while it runs: what is new within a quarter of a second, all of it each time."""
+"""Sends what is to be shown of a build while it runs: what is new within a quarter of a second, and all of it
+each time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sealed values of one build, as the website has them: asked for by name, just before they are looked at."""
+"""The sealed values of one build, as the website has them: asked for by name, before they are looked at."""
 
 from __future__ import annotations
 
