@@ -12,6 +12,8 @@ from fastapi.telemetry import TelemetryConfig
 from sealock.web import authority, hooks, people
 from sealock.web.api import routes as api
 from sealock.web.origin import Origin
+from sealock.web.pages import routes as pages
+from sealock.web.pages.error_pages import show_errors
 from sealock.web.ports import WebPorts
 from sealock.web.problems import tell_problems
 from sealock.web.security import BODY_SECONDS, LONGEST_BODY, Guard
@@ -56,6 +58,8 @@ def unguarded_app(ports: WebPorts) -> FastAPI:
     app.include_router(authority.router)
     if ports.service is not None:
         app.include_router(api.router)
+        app.include_router(pages.router)
+        show_errors(app)
 
     @app.get("/health")
     async def health() -> dict[str, str]:
