@@ -42,9 +42,16 @@ KEEP_ALIVE = 15.0
 """Seconds of silence after which a comment says that the stream is there, for whoever stands between."""
 LOOK_AGAIN = 30.0
 """Seconds after which it is looked again whether the reader may read."""
-EVENTS: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}
+_EVENT = {
+    "type": "object",
+    "description": "One event. `data` is JSON: of `line` a line with `again`, of `end` the build's `status`.",
+    "properties": {
+        "id": {"type": "string"},
+        "event": {"enum": ["line", "end", "refused"]},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+    },
 }
+EVENTS: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {"schema": _EVENT}}}}
 
 T = TypeVar("T")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from sealock.core.accounts import Account as AccountRecord
 from sealock.core.build import Outcome
@@ -25,6 +25,13 @@ ID = r"^[0-9a-f]{32}$"
 PLAIN = r"^[^\x00-\x1f\x7f-\x9f]*$"
 """No control character: what is shown to people, and kept in a database."""
 
+
+def _whole(given: object) -> object:
+    """JSON has one kind of number: 3.0 is the integer 3 there."""
+    return int(given) if isinstance(given, float) and given.is_integer() else given
+
+
+WHOLE = BeforeValidator(_whole)
 LabelText = Annotated[str, Field(pattern=f"^{LABEL.pattern}$")]
 Labels = Annotated[list[LabelText], Field(max_length=MOST_LABELS)]
 Branch = Annotated[str, Field(min_length=1, max_length=255, pattern=PLAIN)]
@@ -91,7 +98,7 @@ class AccountChange(Given):
     name: Annotated[
         str | None, Field(min_length=1, max_length=200, pattern=r"^\S([^\x00-\x1f\x7f-\x9f]*\S)?$")
     ] = None
-    max_running: Annotated[int | None, Field(ge=0, le=10_000)] = None
+    max_running: Annotated[int, Field(ge=0, le=10_000), WHOLE] | None = None
 
 
 class Settings(Given):
@@ -101,8 +108,8 @@ class Settings(Given):
     protected: Branches = Field(default_factory=list)
     image: Annotated[str, Field(max_length=128, pattern=r"^([a-z0-9][a-z0-9._:-]*)?$")] = ""
     supersede: Annotated[Supersede, Field(strict=False)] = Supersede.QUEUED
-    max_running: Annotated[int | None, Field(ge=1, le=10_000)] = None
-    priority: Annotated[int, Field(ge=LOWEST_PRIORITY, le=HIGHEST_PRIORITY)] = 0
+    max_running: Annotated[int, Field(ge=1, le=10_000), WHOLE] | None = None
+    priority: Annotated[int, Field(ge=LOWEST_PRIORITY, le=HIGHEST_PRIORITY), WHOLE] = 0
     labels: Labels = Field(default_factory=list)
     one_at_a_time: Branches = Field(default_factory=list)
 

@@ -11,7 +11,7 @@ from sealock.core.access import ApiToken, Permission
 from sealock.web.api.errors import missing, naming
 from sealock.web.api.lists import Cursor, Limit, part
 from sealock.web.api.once import IdempotencyKey, once
-from sealock.web.api.shapes import Given, Items, Told
+from sealock.web.api.shapes import WHOLE, Given, Items, Told
 from sealock.web.asking import Asker, AsksInPerson
 from sealock.web.ports import WebPorts
 
@@ -38,7 +38,7 @@ class NewToken(Given):
 
     name: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[!-~]([ -~]*[!-~])?$")]
     permissions: Annotated[list[Scope], Field(min_length=1, max_length=len(Permission))]
-    days: Annotated[int, Field(ge=1, le=366)] = 90
+    days: Annotated[int, Field(ge=1, le=366), WHOLE] = 90
 
 
 class Token(Told):

@@ -13,7 +13,7 @@ from sealock.core.workers import Worker as WorkerRecord
 from sealock.web.api.errors import conflict, missing, naming
 from sealock.web.api.lists import Cursor, Limit, part
 from sealock.web.api.once import IdempotencyKey, once
-from sealock.web.api.shapes import Given, Items, Labels, Told, Worker
+from sealock.web.api.shapes import WHOLE, Given, Items, Labels, Told, Worker
 from sealock.web.asking import Asker, AsksInstallation, service_of
 
 router = APIRouter(tags=["workers"])
@@ -28,7 +28,7 @@ class NewWorker(Given):
 
     name: Annotated[str, Field(pattern=NAME)]
     labels: Labels = Field(default_factory=list)
-    machines: Annotated[int, Field(ge=1, le=MOST_MACHINES)] = 1
+    machines: Annotated[int, Field(ge=1, le=MOST_MACHINES), WHOLE] = 1
 
 
 class Invitation(Told):
