@@ -29,11 +29,13 @@ class Version:
 @dataclass(frozen=True)
 class Pinned:
     """What the build of that id was given. projects: the ids it was given something of. versions: by the
-    secret's name; of a build with several attempts those of the latest that had it."""
+    secret's name; of a build with several attempts those of the latest that had it. rest_newest: what it was
+    not given, or is destroyed by now, is given in the newest version instead of not at all."""
 
     build: str
     projects: frozenset[str]
     versions: Mapping[str, Version]
+    rest_newest: bool = False
 
 
 async def versions_given(build: str, exposures: Exposures) -> Pinned:

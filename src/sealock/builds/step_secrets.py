@@ -86,19 +86,21 @@ def _newest(name: str, step: Step, project: Project, values: SealedReader) -> Se
 
 def _pinned(name: str, step: Step, project: Project, values: SealedReader, pinned: Pinned) -> Sealed:
     version = pinned.versions.get(name)
+    there = version and values.get(owner_of(project.id), version.kind, name, version.number)
+    if there:
+        return there
+    if pinned.rest_newest:
+        return _newest(name, step, project, values)
     if version is None:
         raise UsageError(
             f"`{step.name}` names the secret {name}, and build {pinned.build} was not given it",
             resolution="A build is given a step's secrets just before that step, so one that ended earlier "
             "lacks them. Build without --secrets-of, or leave the secret out of the step.",
         )
-    found = values.get(owner_of(project.id), version.kind, name, version.number)
-    if found is None:
-        raise UsageError(
-            f"version {version.number} of {name}, which build {pinned.build} was given, is destroyed",
-            resolution="Build without --secrets-of: that gives the newest version.",
-        )
-    return found
+    raise UsageError(
+        f"version {version.number} of {name}, which build {pinned.build} was given, is destroyed",
+        resolution="Build without --secrets-of: that gives the newest version.",
+    )
 
 
 class StepSecrets:

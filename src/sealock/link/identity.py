@@ -1,8 +1,8 @@
 """What a worker is known by, and what it knows its website by; in a directory of its own.
 
 It holds `authority.pem`, the certificate of the website's authority; `worker.pem`, our key and certificate in
-one file, since they change together; and for a moment `next.pem`, the same, to take the place of those. Whether
-the website has adopted that is found by trying.
+one file, since they change together; and for a moment `next.pem`, the same, to take the place of those.
+Whether the website has adopted that is found by trying.
 """
 
 from __future__ import annotations

@@ -40,7 +40,9 @@ class JobValues:
 
 
 def _wanted(name: str, pinned: Pinned | None) -> list[Wanted]:
+    newest: list[Wanted] = [(kind, name, None) for kind in KINDS]
     if pinned is None:
-        return [(kind, name, None) for kind in KINDS]
+        return newest
     version = pinned.versions.get(name)
-    return [] if version is None else [(version.kind, name, version.number)]
+    newest = newest if pinned.rest_newest else []
+    return [*([] if version is None else [(version.kind, name, version.number)]), *newest]

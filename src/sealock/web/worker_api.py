@@ -69,7 +69,7 @@ async def join(request: Request, ports: Ports) -> Response:
     worker = None if isinstance(made, Denied) else await ports.workers.named(made.worker)
     if isinstance(made, Denied) or worker is None:
         raise HTTPException(403, "This join token does not work, or no longer.")
-    if not await ports.workers.joined(worker.id, digest_of(made.certificate)):
+    if not await ports.workers.joined(worker.id, digest_of(made.certificate), worker.certificate):
         raise HTTPException(403, "This worker was removed.")
     return said(wire.Certified(certificate=made.certificate.decode()))
 

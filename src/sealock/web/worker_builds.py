@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -128,9 +129,11 @@ async def pinned(ports: Ports, fence: Fenced, holding: Held) -> Response:
     if work.build.secrets_of is None:
         return said(wire.Versions(pinned=None))
     try:
-        return said(wire.Versions(pinned=await versions_given(work.build.secrets_of, ports.exposures)))
+        found = await versions_given(work.build.secrets_of, ports.exposures)
     except UsageError:  # it was given nothing, so there is nothing to repeat
         return said(wire.Versions(pinned=None))
+    # A build that failed was not given what its later steps name; repeated, it may come that far.
+    return said(wire.Versions(pinned=replace(found, rest_newest=True)))
 
 
 @router.post("/keeper")
@@ -144,14 +147,18 @@ async def keeper(request: Request, ports: Ports, fence: Fenced, holding: Held) -
 @router.post("/end")
 async def end(request: Request, ports: Ports, fence: Fenced, holding: Held) -> Response:
     """The attempt ended. Its record is held against what is known, signed, and kept with the end, or none."""
-    told = await message_of(request, wire.End, wire.LONGEST_RECORD)
-    signed = await _signed(ports, fence, told) if told.record is not None else None
+    words = await body_of(request, wire.LONGEST_RECORD)
+    if holding.ended_by(fence, words):
+        return said(wire.Done())
+    told = wire.decode(wire.End, words)
+    work = await holding.work_now(fence)
     ended = Ended(told.outcome, told.reason)
-    if signed is not None:
+    if told.record is not None:
+        signed = await asyncio.to_thread(_sign, ports, told.record, work, _run(fence), told)
         ended = Ended(told.outcome, told.reason, signed.envelope, signed.key_id)
     if not await ports.builds.end(fence, ended):
         raise lost()
-    holding.forget(fence)
+    holding.end(fence, words)
     await ports.wakeups.tell(build_topic(fence.build))
     return said(wire.Done())
 
@@ -165,14 +172,6 @@ async def fail(request: Request, ports: Ports, fence: Fenced, holding: Held) -> 
     holding.forget(fence)
     await ports.wakeups.tell(build_topic(fence.build))
     return said(wire.Done())
-
-
-async def _signed(ports: WorkerPorts, fence: Fence, told: wire.End) -> SignedReceipt | None:
-    """None if the build is not this worker's any more, perhaps because it said the same before."""
-    work = await ports.builds.work(fence)
-    if work is None or told.record is None:
-        return None
-    return await asyncio.to_thread(_sign, ports, told.record, work, _run(fence), told)
 
 
 def _sign(ports: WorkerPorts, record: BuildRecord, work: Work, run: str, told: wire.End) -> SignedReceipt:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from hashlib import sha256
+from typing import Any
 
 from starlette.exceptions import HTTPException
 
@@ -27,6 +29,7 @@ class Holding:
     def __init__(self, builds: BuildRecords, clock: Callable[[], float] = time.monotonic) -> None:
         self._builds, self._clock = builds, clock
         self._found: dict[Fence, tuple[float, Work]] = {}
+        self._ended: dict[Fence, bytes] = {}
 
     async def work(self, fence: Fence) -> Work:
         """As it was found in the last seconds. 409 if the worker no longer has it."""
@@ -41,14 +44,28 @@ class Holding:
         if work is None:
             self.forget(fence)
             raise lost()
-        while len(self._found) >= MOST_REMEMBERED:
-            del self._found[next(iter(self._found))]
+        _make_room(self._found)
         self._found[fence] = self._clock(), work
         return work
 
     def forget(self, fence: Fence) -> None:
-        """It has ended."""
+        """It is not the worker's any more."""
         self._found.pop(fence, None)
+
+    def end(self, fence: Fence, said: bytes) -> None:
+        """It ended by these words."""
+        self.forget(fence)
+        _make_room(self._ended)
+        self._ended[fence] = sha256(said).digest()
+
+    def ended_by(self, fence: Fence, said: bytes) -> bool:
+        """Whether it ended by these very words: the answer to the first time may have been lost."""
+        return self._ended.get(fence) == sha256(said).digest()
+
+
+def _make_room(remembered: dict[Fence, Any]) -> None:
+    while len(remembered) >= MOST_REMEMBERED:
+        del remembered[next(iter(remembered))]
 
 
 def lost() -> HTTPException:
