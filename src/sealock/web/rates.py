@@ -3,20 +3,24 @@
 Counting a sign-in for its account alone would let anybody lock anybody out; counting it for its address
 alone, guess at many accounts from one. An IPv6 network (/64) counts as one, since who has one address of it
 has them all.
+
+Where counts are shared and what keeps them is away, the website goes on and counts for itself meanwhile, from
+nothing: who guesses has that many tries more for each website, and not any number.
 """
 
 from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 from ipaddress import IPv6Address, ip_address, ip_network
 
-from limits import parse
-from limits.aio.storage import Storage
+from limits import RateLimitItem, parse
+from limits.aio.storage import MemoryStorage, Storage
 from limits.aio.strategies import MovingWindowRateLimiter
-from limits.storage import storage_from_string
+from limits.errors import StorageError
 
 from sealock.core.decision import Allowed
 
@@ -45,13 +49,19 @@ class TooOften:
         return False
 
 
-class Rates:
-    """storage: as `limits` names them: `async+memory://`, or a Redis that several websites share."""
+AWAY = 5.0
+"""Seconds in which shared counts that could not be reached are not asked again."""
 
-    def __init__(self, storage: str = "async+memory://") -> None:
-        opened = storage_from_string(storage)
-        assert isinstance(opened, Storage)
-        self._limiter = MovingWindowRateLimiter(opened)
+
+class Rates:
+    """counts: kept in memory, or those that several websites share (`store.redis.rates`)."""
+
+    def __init__(self, counts: Storage | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self._own = MovingWindowRateLimiter(MemoryStorage())
+        self._shared = None if counts is None else MovingWindowRateLimiter(counts)
+        self._failures = () if counts is None else _failures(counts)
+        self._clock = clock
+        self._ask_again_at = 0.0
 
     async def count(self, rate: Rate, address: str, account: str = "") -> Allowed | TooOften:
         """Count one, and say whether that is too many. account: whatever was asked for, if anything."""
@@ -63,11 +73,32 @@ class Rates:
                 (rate.account, (rate.name, place, sha256(account.encode(errors="replace")).hexdigest()))
             )
         for limit, key in keys:
-            item = parse(limit)
-            if not await self._limiter.hit(item, *key):
-                resets = (await self._limiter.get_window_stats(item, *key)).reset_time
-                return TooOften(max(1, math.ceil(resets - time.time())))
+            if not (counted := await self._count(parse(limit), key)):
+                return counted
         return Allowed()
+
+    async def _count(self, limit: RateLimitItem, key: tuple[str, ...]) -> Allowed | TooOften:
+        if self._shared is not None and self._clock() >= self._ask_again_at:
+            try:
+                return await _counted(self._shared, limit, key)
+            except self._failures:
+                self._ask_again_at = self._clock() + AWAY
+        return await _counted(self._own, limit, key)
+
+
+async def _counted(
+    limiter: MovingWindowRateLimiter, limit: RateLimitItem, key: tuple[str, ...]
+) -> Allowed | TooOften:
+    if await limiter.hit(limit, *key):
+        return Allowed()
+    resets = (await limiter.get_window_stats(limit, *key)).reset_time
+    return TooOften(max(1, math.ceil(resets - time.time())))
+
+
+def _failures(counts: Storage) -> tuple[type[Exception], ...]:
+    """What it raises when it cannot be reached, or does not do as it should."""
+    own = counts.base_exceptions
+    return (StorageError, OSError, TimeoutError, *(own if isinstance(own, tuple) else (own,)))
 
 
 def place_of(address: str) -> str:
