@@ -26,6 +26,7 @@ from sealock.store.database import build_orders, build_progress
 from sealock.store.database.build_rows import shown, view_of, whole_view
 from sealock.store.database.engine import Database
 from sealock.store.database.kept_tables import receipts
+from sealock.store.database.metadata import storable
 from sealock.store.database.project_settings import decode
 from sealock.store.database.projects import project_of
 from sealock.store.database.tables import IS_GREEN, builds, projects
@@ -35,6 +36,9 @@ from sealock.store.queue.held import fenced
 from sealock.store.queue.tables import queue_builds
 
 Result = TypeVar("Result")
+
+MOST_NUMBER = 2**31 - 1
+"""What PostgreSQL can have in the column; it takes no larger one to compare with either."""
 
 
 class DatabaseBuilds:
@@ -50,15 +54,19 @@ class DatabaseBuilds:
 
     async def get(self, account: str, build: str) -> BuildView | None:
         """A build with its steps, by its id."""
-        return await self._one(shown(account, builds.c.id == build))
+        return await self._one(shown(account, builds.c.id == build)) if storable(build) else None
 
     async def numbered(self, account: str, project: str, number: int) -> BuildView | None:
         """The build of that number of the project of that id."""
+        if not storable(project) or not 1 <= number <= MOST_NUMBER:
+            return None
         return await self._one(shown(account, builds.c.project == project, builds.c.number == number))
 
     async def page(self, account: str, which: BuildFilter) -> Sequence[BuildView]:
         """The newest first, without steps and phases, at most `which.limit`. UsageError for a
         `before` that is unknown."""
+        if not storable(*(value for value in vars(which).values() if isinstance(value, str))):
+            return []
         async with self._database.read() as connection:
             return await connection.run_sync(_page, account, which)
 
@@ -99,6 +107,8 @@ class DatabaseBuilds:
 
     async def receipt(self, account: str, build: str, attempt: int | None = None) -> bytes | None:
         """The signed receipt of an attempt, the latest that has one if none is named."""
+        if not storable(build) or not 1 <= (attempt or 1) <= MOST_NUMBER:
+            return None
         of = receipts.c
         found = select(of.envelope).where(of.account == account, of.build == build)
         if attempt is not None:

@@ -141,6 +141,11 @@ def fitted(words: str, longest: int) -> str:
     return cleaned.encode(errors="replace").decode()[:longest]
 
 
+def storable(*words: str) -> bool:
+    """Whether each could be a text of the database; what could not is found nowhere in it."""
+    return all(fitted(each, len(each)) == each for each in words)
+
+
 def _quoted(name: str) -> str:
     """Some names of ours (`commit`, `trigger`) are words of SQL."""
     return f'"{name}"'

@@ -114,8 +114,9 @@ builds = table(
     at_least("attempt", 0),
     # The newest first, of all and of each kind that a list may ask for.
     Index("ix_builds_account_place", "account", "place"),
-    Index("ix_builds_project_place", "project", "place"),
-    Index("ix_builds_branch", "account", "branch", "project", "place"),
+    Index("ix_builds_project", "account", "project", "place"),
+    Index("ix_builds_branch", "account", "branch", "place"),
+    Index("ix_builds_project_branch", "account", "project", "branch", "place"),
     Index("ix_builds_state", "account", "state", "place"),
     Index("ix_builds_outcome", "account", "outcome", "place"),
     Index("ix_builds_person", "account", "person", "place"),

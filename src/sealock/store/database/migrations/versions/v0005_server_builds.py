@@ -14,8 +14,9 @@ GREEN = sa.text("outcome = 'green'")
 LIVE = sa.text("state <> 'revoked'")
 INDEXES = {
     "ix_builds_account_place": ["account", "place"],
-    "ix_builds_project_place": ["project", "place"],
-    "ix_builds_branch": ["account", "branch", "project", "place"],
+    "ix_builds_project": ["account", "project", "place"],
+    "ix_builds_branch": ["account", "branch", "place"],
+    "ix_builds_project_branch": ["account", "project", "branch", "place"],
     "ix_builds_state": ["account", "state", "place"],
     "ix_builds_outcome": ["account", "outcome", "place"],
     "ix_builds_person": ["account", "person", "place"],
