@@ -13,7 +13,7 @@ from sealock.core.errors import UsageError
 from sealock.core.project import PROJECT_NAME
 from sealock.core.project import Project as ProjectRecord
 from sealock.core.secret import Secret
-from sealock.web.api.errors import conflict, found, naming
+from sealock.web.api.errors import conflict, found, naming, sentence, wrong
 from sealock.web.api.found import ProjectPath, project_of
 from sealock.web.api.lists import Cursor, Limit, part
 from sealock.web.api.once import IdempotencyKey, once
@@ -102,8 +102,10 @@ async def change_project(
     with found("project"):
         before = await service.projects.settings(asker.account, record.id)
         changes: dict[str, Any] = new.changes()
-        with naming("settings"):
+        try:
             await service.projects.change(asker.account, record.id, replace(before, **changes))
+        except UsageError as error:  # it begins with the field
+            raise wrong(error.brief.partition(":")[0][:63], sentence(error)) from error
     return await _whole(request, asker, record)
 
 

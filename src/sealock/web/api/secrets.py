@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Path, Query, Request
 from pydantic import Field, SecretStr
 
+from sealock.builds.intake import MOST_PIPELINES, PIPELINE
 from sealock.core.access import Permission
 from sealock.core.scope import Scope
 from sealock.core.sealed import LONGEST_VALUE, SEALED_NAME, Kind, SealedVersion
@@ -23,7 +24,8 @@ router = APIRouter(tags=["secrets"])
 
 Writer = Annotated[Asker, Depends(Asks(Permission.SECRETS_WRITE))]
 NamePath = Annotated[str, Path(pattern=f"^{SEALED_NAME.pattern}$", description="The secret's name.")]
-Pipeline = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
+Pipeline = Annotated[str, Field(pattern=f"^{PIPELINE.pattern}$")]
+Pipelines = Annotated[list[Pipeline], Field(max_length=MOST_PIPELINES)]
 
 
 class NewSecret(Given):
@@ -33,7 +35,7 @@ class NewSecret(Given):
     value: Annotated[SecretStr, Field(max_length=LONGEST_VALUE)]
     encoding: Literal["text", "base64"] = "text"
     kind: Literal["variable", "file"] = "variable"
-    pipelines: Annotated[list[Pipeline], Field(max_length=50)] = Field(default_factory=list)
+    pipelines: Pipelines = Field(default_factory=list)
     deployments_only: bool = False
     protected_only: bool = True
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from sealock.builds.checked_settings import MOST_BRANCHES, MOST_RUNNING
 from sealock.core.accounts import Account as AccountRecord
 from sealock.core.build import Outcome
 from sealock.core.build_state import BuildState, StepState, Trigger
@@ -35,7 +36,7 @@ WHOLE = BeforeValidator(_whole)
 LabelText = Annotated[str, Field(pattern=f"^{LABEL.pattern}$")]
 Labels = Annotated[list[LabelText], Field(max_length=MOST_LABELS)]
 Branch = Annotated[str, Field(min_length=1, max_length=255, pattern=PLAIN)]
-Branches = Annotated[list[Branch], Field(max_length=50)]
+Branches = Annotated[list[Branch], Field(max_length=MOST_BRANCHES)]
 
 T = TypeVar("T")
 
@@ -98,7 +99,7 @@ class AccountChange(Given):
     name: Annotated[
         str | None, Field(min_length=1, max_length=200, pattern=r"^\S([^\x00-\x1f\x7f-\x9f]*\S)?$")
     ] = None
-    max_running: Annotated[int, Field(ge=0, le=10_000), WHOLE] | None = None
+    max_running: Annotated[int, Field(ge=0, le=MOST_RUNNING), WHOLE] | None = None
 
 
 class Settings(Given):
@@ -106,9 +107,9 @@ class Settings(Given):
 
     default_branch: Branch = "main"
     protected: Branches = Field(default_factory=list)
-    image: Annotated[str, Field(max_length=128, pattern=r"^([a-z0-9][a-z0-9._:-]*)?$")] = ""
+    image: Annotated[str, Field(max_length=128, pattern=r"^([A-Za-z0-9][A-Za-z0-9:._-]*)?$")] = ""
     supersede: Annotated[Supersede, Field(strict=False)] = Supersede.QUEUED
-    max_running: Annotated[int, Field(ge=1, le=10_000), WHOLE] | None = None
+    max_running: Annotated[int, Field(ge=0, le=MOST_RUNNING), WHOLE] | None = None
     priority: Annotated[int, Field(ge=LOWEST_PRIORITY, le=HIGHEST_PRIORITY), WHOLE] = 0
     labels: Labels = Field(default_factory=list)
     one_at_a_time: Branches = Field(default_factory=list)

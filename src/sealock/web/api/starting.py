@@ -12,7 +12,7 @@ from sealock.core.builds import account_topic, build_topic
 from sealock.web.api.errors import conflict, found, naming
 from sealock.web.api.found import BuildPath, ProjectPath, build_of, project_of
 from sealock.web.api.once import IdempotencyKey, delivery_of, once
-from sealock.web.api.secrets import Pipeline
+from sealock.web.api.secrets import Pipelines
 from sealock.web.api.shapes import PLAIN, Given, Told, WholeBuild
 from sealock.web.asking import Asker, Asks, service_of
 
@@ -25,7 +25,7 @@ class NewBuild(Given):
     """ref: branch, tag or commit; null for the default branch. pipelines: none named means all."""
 
     ref: Annotated[str | None, Field(min_length=1, max_length=250, pattern=PLAIN)] = None
-    pipelines: Annotated[list[Pipeline], Field(max_length=50)] = Field(default_factory=list)
+    pipelines: Pipelines = Field(default_factory=list)
 
 
 class Restart(Given):
