@@ -74,7 +74,7 @@ def hands_of(source: str) -> list[str]:
                 if is_ours and (node.attr in CALLS or node.attr.startswith(("exec", "spawn")))
                 else []
             )
-        elif isinstance(node, ast.Name) and node.id in CALLS:
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in CALLS:
             found.append(node.id)
     return found
 

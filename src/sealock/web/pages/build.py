@@ -12,8 +12,6 @@ from typing import Any
 
 from fastapi import APIRouter, HTTPException, Request, Response
 from markupsafe import Markup
-from sealock.web.pages.forms import read_form, see_other
-from sealock.web.pages.frame import Asker, render
 
 from sealock.core.access import Permission, Person, may
 from sealock.core.build_state import BuildState
@@ -24,6 +22,8 @@ from sealock.web.pages import build_words as words
 from sealock.web.pages.build_access import NoLog, build_for, opened, service_of
 from sealock.web.pages.build_live import digest_of
 from sealock.web.pages.build_log import begun, page_of
+from sealock.web.pages.forms import read_form, see_other
+from sealock.web.pages.frame import Asker, render
 from sealock.web.pages.log_rows import rows
 from sealock.web.pages.waterfall import Waterfall, waterfall
 
@@ -39,7 +39,7 @@ router = APIRouter(prefix="/builds/{build_id}", include_in_schema=False)
 @dataclass(frozen=True)
 class Opening:
     """The log as the page has it before any script runs. lines: HTML. total: lines there are. attempt: whose.
-    none: why there is nothing to show."""
+    missing: why there is nothing to show."""
 
     attempt: int = 0
     total: int = 0
@@ -47,7 +47,7 @@ class Opening:
     failing_command: str | None = None
     tool: str | None = None
     lines: Markup = NO_LINES
-    none: NoLog | None = None
+    missing: NoLog | None = None
 
     @property
     def failing_page(self) -> int:
@@ -132,7 +132,7 @@ async def _opening(request: Request, build: BuildView, person: Person) -> Openin
     """The lines around where it failed, else the last ones of an ended build."""
     if isinstance(may(person, build.account, Permission.LOGS_READ), Denied):
         ask = "Ask an owner of the account for a role that may."
-        return Opening(none=NoLog("You may not read this log.", ask))
+        return Opening(missing=NoLog("You may not read this log.", ask))
     try:
         async with opened(request, build, None, person) as log:
             outline = await log.outline()
@@ -141,7 +141,7 @@ async def _opening(request: Request, build: BuildView, person: Person) -> Openin
             line = outline.failing_line or max(1, outline.total_lines)
             page = await log.page(page_of(line))
     except NoLog as none:
-        return Opening(build.attempt, none=none)
+        return Opening(build.attempt, missing=none)
     near = [each for each in page.lines if abs(each.number - line) <= AROUND]
     link = f"/builds/{build.id}/log?page={page.number}&amp;attempt={build.attempt}"
     return Opening(

@@ -20,7 +20,6 @@ from dataclasses import astuple
 from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Query, Request, Response
-from sealock.web.pages.frame import Asker
 
 from sealock.core.access import Permission, Person
 from sealock.core.builds import BuildView, build_topic
@@ -31,6 +30,7 @@ from sealock.web.cookies import session_of
 from sealock.web.pages.build_access import NoLog, attempt_of, build_for, opened, service_of
 from sealock.web.pages.build_log import Attempt, begun
 from sealock.web.pages.closing import ClosingResponse
+from sealock.web.pages.frame import Asker
 from sealock.web.pages.log_rows import rows
 from sealock.web.ports import WebPorts
 from sealock.web.streams import Streams

@@ -13,7 +13,6 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 from fastapi.responses import HTMLResponse
-from sealock.web.pages.frame import Asker, render
 
 from sealock.core.access import Permission
 from sealock.core.builds import BuildView
@@ -21,6 +20,7 @@ from sealock.core.log_pages import LogGroup, LogOutline, LogPage, OpenLog
 from sealock.web.pages.build_access import NoLog, attempt_of, build_for, opened
 from sealock.web.pages.build_words import took
 from sealock.web.pages.closing import ClosingResponse
+from sealock.web.pages.frame import Asker, render
 from sealock.web.pages.log_rows import row, rows
 
 PAGE = 500
@@ -46,7 +46,7 @@ async def log_page(
             number = page or page_of(outline.failing_line or max(1, outline.total_lines))
             shown = await log.page(number)
     except NoLog as none:
-        return render(request, "build/log.html", asker=asker, build=build, none=none)
+        return render(request, "build/log.html", asker=asker, build=build, missing=none)
     number = attempt_of(build, attempt)
     link = f"/builds/{build.id}/log?page={shown.number}&amp;attempt={number}"
     lines = rows(shown.lines, begun(build), link=link)
@@ -55,7 +55,7 @@ async def log_page(
         "build/log.html",
         asker=asker,
         build=build,
-        none=None,
+        missing=None,
         attempt=number,
         page=shown,
         lines=lines,
@@ -131,8 +131,11 @@ async def _pieces(
     request: Request, build: BuildView, attempt: int, asker: Asker
 ) -> AsyncGenerator[bytes, None]:
     async with opened(request, build, attempt, asker.person) as log:
+        raw = log.raw()
+        first = await anext(raw, b"")  # a log that was altered is refused, as far as that is seen here
         yield b""
-        async for piece in log.raw():
+        yield first
+        async for piece in raw:
             yield piece
 
 

@@ -1,60 +1,49 @@
-// What is around the log and changes while a build runs: the title, the favicon, what is said to a reader who
-// does not look, and the keys. The parts themselves are exchanged by parts.js; this looks at what they say.
-const head = document.getElementById("build-head");
-const steps = document.getElementById("build-steps");
+// What is around the log and changes while a build runs: the title, the favicon, and what is said to a reader
+// who does not look. The parts themselves are exchanged by parts.js; this looks at what they say.
 const announce = document.getElementById("announce");
 const name = document.title.replace(/^[^:]*: /, "");
-let was = states();
+const page = document.querySelector(".build");
+let status = document.querySelector(".build-head").dataset.status;
+let steps = states(document);
+const ENDS = ["passed", "failed", "stopped"];
 
-function states() {
-  return new Map([...steps.querySelectorAll(".step")].map((step) => [step.dataset.step, step.dataset.state]));
+function states(part) {
+  return new Map([...part.querySelectorAll(".step")].map((step) => [step.dataset.step, step.dataset.state]));
 }
 
-function icon(href) {
-  let link = document.querySelector('link[rel="icon"]');
-  if (!link) {
-    link = document.createElement("link");
-    link.rel = "icon";
-    document.head.append(link);
-  }
-  if (link.getAttribute("href") !== href) link.href = href;
-}
-
-function look(first) {
-  const part = head.querySelector(".build-head");
-  if (!part) return;
-  const { word, status, attempt } = part.dataset;
+function look(head) {
+  const { word, icon, attempt } = head.dataset;
   document.title = `${word}: ${name}`;
-  icon(part.dataset.icon);
+  const link = document.querySelector('link[rel="icon"]');
+  if (link.getAttribute("href") !== icon) link.href = icon;
+  if (head.dataset.status !== status) announce.textContent = `Build ${word.toLowerCase()}`;
+  status = head.dataset.status;
   const log = document.getElementById("log");
-  if (log && log.dataset.attempt !== attempt) {
-    log.dataset.attempt = attempt;
-    log.dispatchEvent(new CustomEvent("log-attempt", { detail: attempt }));
-  }
-  if (first) return;
-  if (status !== look.status) announce.textContent = `Build ${word.toLowerCase()}`;
-  look.status = status;
+  if (log.dataset.attempt === attempt) return;
+  log.dataset.attempt = attempt;
+  log.dispatchEvent(new CustomEvent("log-attempt"));
 }
 
-function lookAtSteps() {
-  const now = states();
-  for (const [step, state] of now) {
-    if (was.get(step) !== state && ["passed", "failed", "stopped"].includes(state)) {
-      announce.textContent = `Step ${step} ${state}`;
-      document.dispatchEvent(new CustomEvent("log-do", { detail: "outline" }));
-    }
-  }
-  was = now;
+function lookAtSteps(part) {
+  const now = states(part);
+  const ended = [...now].filter(([step, state]) => steps.get(step) !== state && ENDS.includes(state));
+  steps = now;
+  if (!ended.length) return;
+  announce.textContent = ended.map(([step, state]) => `Step ${step} ${state}`).join(", ");
+  document.dispatchEvent(new CustomEvent("log-steps"));
 }
 
-look.status = head.querySelector(".build-head")?.dataset.status;
-look(true);
-new MutationObserver(() => look(false)).observe(head, { childList: true, subtree: true });
-new MutationObserver(lookAtSteps).observe(steps, { childList: true, subtree: true });
+look(document.querySelector(".build-head"));
+document.addEventListener("part", ({ detail: part }) => {
+  if (part.matches(".build-head")) look(part); else if (part.matches(".build-middle")) lookAtSteps(part);
+});
 
-function step(by) {
-  const all = [...steps.querySelectorAll("summary")];
-  const here = all.indexOf(document.activeElement);
-  const next = all[Math.max(0, Math.min(all.length - 1, here < 0 ? (by > 0 ? 0 : all.length - 1) : here + by))];
-  next?.focus();
-}
+// A page that nobody sees holds no stream, but its title and icon are seen all the same.
+setInterval(async () => {
+  if (!document.hidden || !page.dataset.live || !["queued", "running", "stopping"].includes(status)) return;
+  try {
+    const answer = await fetch(document.querySelector(".build-head").dataset.part, { headers: { "X-Part": "1" } });
+    if (!answer.ok) return;
+    look(new DOMParser().parseFromString(await answer.text(), "text/html").querySelector(".build-head"));
+  } catch { /* the next look may find it */ }
+}, 10000);

@@ -128,13 +128,8 @@ function start(view) {
     if ((event.ctrlKey || event.metaKey) && event.key === "f") { event.preventDefault(); finder.open(); }
   });
 
-  // Keys, by the registry of all pages; `data-key` of a button says which
-  document.addEventListener("log-do", (event) => {
-    if (event.detail === "follow") follow(!following);
-    if (event.detail === "search") finder.open();
-    if (event.detail === "next-error") toError(1);
-    if (event.detail === "previous-error") toError(-1);
-    if (event.detail === "outline" && live) readOutline().then(() => rows.grow(total));
+  document.addEventListener("log-steps", () => { // a step ended: what can be folded has changed
+    if (live) readOutline().then(() => rows.grow(total));
   });
 
   async function readOutline() {
