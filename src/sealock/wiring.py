@@ -28,10 +28,12 @@ if TYPE_CHECKING:
     from sealock.core.keys import Sealer, SecretSealer
     from sealock.core.log import BuildLogs
     from sealock.core.machine import Machines, Reaper
+    from sealock.core.plan import PlanReader
     from sealock.core.project import Projects
     from sealock.core.receipt import Verifier
     from sealock.core.release import Exposures
     from sealock.core.sealed import KeyDestroyer, PublicKeys, SealedPlace, SealedValues
+    from sealock.core.server import Server
     from sealock.core.source import GitAddress
     from sealock.keeper.asked import Ask
     from sealock.keeper.asked_keyring import AskedKeyring
@@ -54,6 +56,16 @@ class Wiring:
 
         values, sources = self._loaded
         return [SettingRow(name, _as_text(getattr(values, name)), source) for name, source in sources.items()]
+
+    def plan_reader(self) -> PlanReader:
+        """What makes a plan of a sealock.yml, as builds do."""
+        from sealock.pipeline.reader import read_plan
+
+        return partial(read_plan, default_image=self._settings.image)
+
+    def default_image(self) -> str:
+        """What builds that name no image run in."""
+        return self._settings.image
 
     def images(self) -> Images:
         """The images of this host."""
@@ -84,9 +96,11 @@ class Wiring:
 
     def sealed_places(self) -> Sequence[SealedPlace]:
         """Everywhere sealed values lie: rotation and removal visit all of them."""
+        from sealock.store.database.sealed_place import DatabaseSealedPlace
         from sealock.store.projects import ProjectFiles
 
-        return [ProjectFiles(self._settings.data_dir / "projects"), self.sealed_values()]
+        files = [ProjectFiles(self._settings.data_dir / "projects"), self.sealed_values()]
+        return [*files, DatabaseSealedPlace(self._database_url)] if self._has_database else files
 
     def sealed_values(self) -> SealedValues:
         """Secrets and the keys of logs, sealed."""
@@ -141,6 +155,10 @@ class Wiring:
         ):
             yield Runner(self._run_ports(machines, images, keeper))
 
+    def worker_directory(self) -> Path:
+        """Where this host's worker keeps what it is known by."""
+        return self._settings.data_dir / "worker"
+
     def receipts_directory(self) -> Path:
         """Where receipts are kept."""
         return self._settings.data_dir / "receipts"
@@ -170,6 +188,10 @@ class Wiring:
             )
         return Keeping(self._settings).keeper()
 
+    def keeper_is_here(self) -> bool:
+        """Whether the keeper runs on this host."""
+        return self._settings.keeper_address is None
+
     def keeper_control(self) -> KeeperControl:
         """The keeper that runs for this installation."""
         return self._keeper_client()
@@ -179,6 +201,23 @@ class Wiring:
         from sealock.keeper.introduction import introduce
 
         return introduce(name, self._owner_key(), self._client_tls_files.certificate)
+
+    def server(self) -> Server:
+        """The website with its door for workers."""
+        from sealock.serving import Installation, Serving
+
+        return Serving(
+            Installation(
+                settings=self._settings,
+                database_url=self._database_url,
+                client=self._keeper_client(),
+                owner_key=self._owner_key,
+                values=self.sealed_values(),
+                places=self.sealed_places,
+                keys=self.key_destroyer(),
+                exposures=self.exposures(),
+            )
+        )
 
     def exposures(self) -> Exposures:
         """What the ledger says; the keeper of this host need not run for it."""
@@ -273,6 +312,17 @@ class Wiring:
         from sealock.settings import load
 
         return load()
+
+    @property
+    def _database_url(self) -> str:
+        """Of the server's database: the one that is set, or a file of ours."""
+        url = self._settings.database
+        return url.get_secret_value() if url else f"sqlite:///{self._settings.data_dir / 'server.db'}"
+
+    @property
+    def _has_database(self) -> bool:
+        """There is a server here, or has been."""
+        return self._settings.database is not None or (self._settings.data_dir / "server.db").exists()
 
     @property
     def _settings(self) -> Settings:

@@ -13,6 +13,7 @@ import traceback
 from typing import TYPE_CHECKING
 
 import click
+from click.shell_completion import CompletionItem
 
 from sealock import __version__
 from sealock.cli.errors import tell
@@ -27,6 +28,7 @@ INTERRUPTED = 130
 
 # name: the module that holds it, and its line in the help, so that the help needs no import.
 COMMANDS = {
+    "up": ("sealock.cli.up", "Start the whole server on this host."),
     "run": ("sealock.cli.run", "Build a directory or repository in a new machine."),
     "login": ("sealock.cli.login", "Sign in to a server; commands act on it from then on."),
     "logout": ("sealock.cli.logout", "Revoke this host's token at the server and forget it."),
@@ -43,10 +45,12 @@ COMMANDS = {
     "receipt": ("sealock.cli.receipt", "Show and verify what a build left: its signed receipt."),
     "keys": ("sealock.cli.keys", "What everything is sealed under: status, rotation, backup."),
     "machines": ("sealock.cli.machines", "Machines on this host, and what crashed runs left of them."),
+    "web": ("sealock.cli.web", "The website alone: pages, API, hooks, and the door for workers."),
     "keeper": ("sealock.cli.keeper", "The keeper: the one process that opens what is sealed."),
     "secrets": ("sealock.cli.secrets", "Secrets of projects, and which build was given them."),
     "logs": ("sealock.cli.logs", "What a build printed, out of its sealed log."),
     "completion": ("sealock.cli.completion", "Completion of commands for a shell."),
+    "authority": ("sealock.cli.authority", "The certificate of this installation's own authority."),
     "settings": ("sealock.cli.settings", "Show and check this installation's settings."),
 }
 
@@ -65,6 +69,12 @@ class LazyGroup(click.Group):
         command = getattr(importlib.import_module(COMMANDS[cmd_name][0]), cmd_name)
         assert isinstance(command, click.Command)
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The names out of the table: whoever presses a key does not wait for imports."""
+        named = [(name, text) for name, (_, text) in COMMANDS.items() if name.startswith(incomplete)]
+        options = click.Command.shell_complete(self, ctx, incomplete)
+        return [CompletionItem(name, help=text) for name, text in named] + options
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The commands' section of the help, out of the table."""

@@ -23,6 +23,7 @@ from sealock.core.project import Projects
 from sealock.core.receipt import Verifier
 from sealock.core.release import Exposures
 from sealock.core.sealed import KeyDestroyer, SealedPlace, SealedValues
+from sealock.core.server import Server
 from sealock.core.source import GitAddress
 
 
@@ -45,6 +46,22 @@ class Tools(Protocol):
         ...
 
     def images(self) -> Images: ...
+
+    def default_image(self) -> str:
+        """What builds that name no image run in."""
+        ...
+
+    def server(self) -> Server:
+        """The website with its door for workers."""
+        ...
+
+    def keeper_is_here(self) -> bool:
+        """Whether the keeper runs on this host."""
+        ...
+
+    def worker_directory(self) -> Path:
+        """Where this host's worker keeps what it is known by."""
+        ...
 
     def projects(self) -> Projects: ...
 

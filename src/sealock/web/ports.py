@@ -216,12 +216,14 @@ class IdempotencyPort(Protocol):
 @dataclass(frozen=True)
 class Site:
     """What pages say of the installation. public_key: receipts are signed with its other half, PEM.
-    authority: its certificate authority, PEM, `None` with an operator's certificate."""
+    authority: its certificate authority, PEM, `None` with an operator's certificate. workers: the address
+    that workers of other hosts are given."""
 
     name: str
     version: str
     public_key: bytes
     authority: bytes | None = None
+    workers: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,30 @@
+"""`sealock web`: serves the website, its API, the hooks and the door for workers."""
+
+from __future__ import annotations
+
+import asyncio
+
+import click
+
+from sealock.cli.tools import Tools
+
+
+@click.command()
+@click.option("--attended", is_flag=True, help="Stop when standard input ends, for whoever starts it.")
+@click.pass_obj
+def web(tools: Tools, *, attended: bool) -> None:
+    """Serve the website, its API and hooks, and the door for workers.
+
+    It needs a keeper (`sealock keeper`) to take secrets and show logs, and workers (`sealock worker`) to
+    build; `sealock up` starts all three. It brings the database up to date first, and serves until it is
+    stopped (Ctrl-C, SIGTERM): requests have five seconds to end, builds go on with their workers.
+    """
+    server = tools.server()
+    ready = asyncio.run(server.make_ready(local_worker=False))
+    if ready.setup is not None:
+        click.echo(f"set it up at {ready.setup.reveal().decode()}")
+    asyncio.run(server.serve(_say, attended=attended))
+
+
+def _say(line: str) -> None:
+    click.echo(line)
