@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from sealock.core.sealed import KeyDestroyer, PublicKeys, SealedPlace, SealedValues
     from sealock.core.server import Server
     from sealock.core.source import GitAddress
+    from sealock.core.worker_process import WorkerOptions, WorkerProcess
     from sealock.keeper.asked import Ask
     from sealock.keeper.asked_keyring import AskedKeyring
     from sealock.keeper.client import KeeperClient, LocalDoor
@@ -154,6 +155,12 @@ class Wiring:
             QemuMachines.from_options(self._machine_options(), images) as machines,
         ):
             yield Runner(self._run_ports(machines, images, keeper))
+
+    def worker(self, options: WorkerOptions) -> WorkerProcess:
+        """A worker on this host."""
+        from sealock.working import Working
+
+        return Working(self._settings, self.images(), self._machine_options()).worker(options)
 
     def worker_directory(self) -> Path:
         """Where this host's worker keeps what it is known by."""

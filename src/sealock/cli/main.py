@@ -46,6 +46,7 @@ COMMANDS = {
     "keys": ("sealock.cli.keys", "What everything is sealed under: status, rotation, backup."),
     "machines": ("sealock.cli.machines", "Machines on this host, and what crashed runs left of them."),
     "web": ("sealock.cli.web", "The website alone: pages, API, hooks, and the door for workers."),
+    "worker": ("sealock.cli.worker", "Take builds from a website and run them on this host."),
     "keeper": ("sealock.cli.keeper", "The keeper: the one process that opens what is sealed."),
     "secrets": ("sealock.cli.secrets", "Secrets of projects, and which build was given them."),
     "logs": ("sealock.cli.logs", "What a build printed, out of its sealed log."),

@@ -18,7 +18,7 @@ from sealock.cli.sanitize import printable
 from sealock.cli.tools import Tools
 from sealock.core.errors import UsageError
 from sealock.core.secret import Secret
-from sealock.core.server import LOCAL_WORKER, Ready
+from sealock.core.server import Ready
 
 SEALOCK = (sys.executable, "-P", "-m", "sealock")
 DRAIN = 24 * 3600.0
@@ -63,7 +63,7 @@ async def _run(tools: Tools, ready: Ready, machines: int | None) -> None:
 
 async def _start_worker(tools: Tools, children: Children, ready: Ready, machines: int) -> Child:
     command = [*SEALOCK, "worker", "--attended", "--server", ready.workers]
-    command += ["--state", str(tools.worker_directory()), "--name", LOCAL_WORKER]
+    command += ["--state", str(tools.worker_directory())]
     command += ["--machines", str(machines)] if machines else []
     with _join_file(ready.join) as file:
         first = [*command, "--join", str(file)] if file else command
