@@ -25,6 +25,7 @@ from sealock.core.release import Exposures
 from sealock.core.sealed import KeyDestroyer, SealedPlace, SealedValues
 from sealock.core.server import Server
 from sealock.core.source import GitAddress
+from sealock.core.worker_process import WorkerOptions, WorkerProcess
 
 
 @dataclass(frozen=True)
@@ -121,3 +122,7 @@ class Tools(Protocol):
         ...
 
     def exposures(self) -> Exposures: ...
+
+    def worker(self, options: WorkerOptions) -> WorkerProcess:
+        """A worker of a website, to be run here. UsageError for options that cannot be."""
+        ...

@@ -100,7 +100,8 @@ async def hello(request: Request, ports: Ports, worker: Speaking) -> Response:
     told = await message_of(request, wire.Hello)
     if not all(LABEL.fullmatch(label) for label in told.labels) or not told.version.isprintable():
         raise UsageError("that cannot be a label or a version")
-    await ports.workers.hello(worker.id, told.version, told.machines, told.labels)
+    # Without labels of its own it keeps those it was added with.
+    await ports.workers.hello(worker.id, told.version, told.machines, told.labels or worker.labels)
     return said(wire.Welcome(name=worker.name, version=ports.version))
 
 

@@ -1,0 +1,80 @@
+"""Puts together a worker: its machines, its Git, and the keeper, to which the website carries frames. Nothing
+here can open a secret that was not released to the very build.
+
+It stands apart from `wiring`, as `serving` does, so that a test can look at what a worker's process loads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sealock.core.image import Images
+    from sealock.core.machine import Machines
+    from sealock.core.worker_process import WorkerOptions, WorkerProcess
+    from sealock.link.host import HostPorts
+    from sealock.machines.options import MachineOptions
+    from sealock.settings import Settings
+
+
+class Working:
+    """A worker over this host's settings."""
+
+    def __init__(self, settings: Settings, images: Images, machines: MachineOptions) -> None:
+        self._settings, self._images, self._machines = settings, images, machines
+
+    def worker(self, options: WorkerOptions) -> WorkerProcess:
+        """The process, for its command."""
+        from sealock import __version__
+        from sealock.link.process import LinkedWorker
+
+        return LinkedWorker(options, self._host, __version__)
+
+    @asynccontextmanager
+    async def _host(self) -> AsyncIterator[HostPorts]:
+        from sealock.machines.qemu import QemuMachines
+
+        async with QemuMachines.from_options(self._machines, self._images) as machines:
+            yield self._ports(machines)
+
+    def _ports(self, machines: Machines) -> HostPorts:
+        from sealock.builds.checkout import CheckoutPorts
+        from sealock.keeper.carried_door import CarriedDoor
+        from sealock.keeper.client import KeeperClient
+        from sealock.keeper.halves import belongs_to
+        from sealock.keeper.sealing import seal
+        from sealock.link.host import HostPorts
+        from sealock.livelog.files import LogFiles
+        from sealock.livelog.mask import StreamMasker
+        from sealock.machines.agent import SshAgents
+        from sealock.machines.reaper import HostReaper
+        from sealock.pipeline.reader import read_plan
+        from sealock.providers.git.address import parse
+        from sealock.providers.git.dial import GitDialer
+        from sealock.providers.git.local import LocalRepositories
+        from sealock.providers.git.ref import check_ref
+
+        settings = self._settings
+        return HostPorts(
+            machines=machines,
+            images=self._images,
+            repositories=LocalRepositories(settings.runtime_dir),
+            checkout=CheckoutPorts(
+                dialer=GitDialer(settings.git_allow),
+                agents=SshAgents(settings.runtime_dir),
+                parse_address=parse,
+                check_ref=check_ref,
+            ),
+            keeper=lambda carry: KeeperClient(CarriedDoor(carry)),
+            seal=seal,
+            belongs_to=belongs_to,
+            new_masker=StreamMasker,
+            logs=LogFiles,
+            read_plan=lambda image: partial(read_plan, default_image=image),
+            default_image=settings.image,
+            reaper=HostReaper(settings.runtime_dir),
+            runtime_dir=settings.runtime_dir,
+        )
