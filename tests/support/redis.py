@@ -7,7 +7,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,12 +20,14 @@ PASSWORD = "correct horse"
 
 
 class RedisProcess:
-    """A server that can be killed and started anew in the same place. authority: of its certificate."""
+    """A server that can be killed and started anew in the same place. authority: of its certificate. users:
+    lines as in its configuration; none means that there is one, with `PASSWORD`."""
 
-    def __init__(self, directory: Path, host: str = "127.0.0.1") -> None:
+    def __init__(self, directory: Path, users: Sequence[str] = ()) -> None:
         self.directory = directory
+        self._users = users
         self.port = free_port()
-        self.authority, self._certificate, self._key = make_certificate(directory, host)
+        self.authority, self._certificate, self._key = make_certificate(directory)
         self.socket = directory / "redis.sock"
         self._server: subprocess.Popen[bytes] | None = None
 
@@ -82,7 +84,10 @@ class RedisProcess:
             "save": "",
             "appendonly": "no",
         }
-        return [part for name, value in said.items() for part in (f"--{name}", value)]
+        if self._users:
+            del said["requirepass"]
+        users = [part for line in self._users for part in ("--user", *line.split())]
+        return [part for name, value in said.items() for part in (f"--{name}", value)] + users
 
     def _listens(self) -> bool:
         try:
@@ -93,10 +98,10 @@ class RedisProcess:
 
 
 @contextmanager
-def redis_process() -> Iterator[RedisProcess]:
-    """A server that runs."""
+def redis_process(users: Sequence[str] = ()) -> Iterator[RedisProcess]:
+    """A server that runs. users: as of `RedisProcess`."""
     directory = Path(tempfile.mkdtemp(prefix="sealock-redis-"))
-    made = RedisProcess(directory)
+    made = RedisProcess(directory, users)
     try:
         made.start()
         yield made
