@@ -30,6 +30,11 @@ class SignInPort(Protocol):
         """The person, if the password is theirs."""
         ...
 
+    async def change_password(self, person: Person, old: Secret, new: Secret) -> bool:
+        """Replace a person's password; False if the old one is wrong. UsageError if the new one will not do.
+        The caller ends the person's other sessions."""
+        ...
+
 
 class SetupPort(Protocol):
     """`access.sign_in.Setup`."""
@@ -62,6 +67,10 @@ class SessionsPort(Protocol):
 
     async def revoke(self, person: Person, session_id: str) -> bool:
         """End one of a person's own sessions."""
+        ...
+
+    async def revoke_others(self, person: Person, session: WebSession) -> int:
+        """End all of a person's sessions but this one; how many."""
         ...
 
 
