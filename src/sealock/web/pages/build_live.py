@@ -58,7 +58,7 @@ async def live_state(
     build = await build_for(request, asker.person, build_id, Permission.BUILDS_READ)
     seen = request.headers.get("last-event-id", seen)
     still = _still(request, asker.person, build, Permission.BUILDS_READ)
-    return await _answer(request, asker.person, still, _states(request, build, seen))
+    return await answer_live(request, asker.person, still, _states(request, build, seen))
 
 
 @router.get("/log/live")
@@ -80,7 +80,7 @@ async def live_log(
     last = request.headers.get("last-event-id") or last
     still = _still(request, asker.person, build, Permission.LOGS_READ)
     lines = _lines(request, asker.person, build, number, last=last, first=first)
-    return await _answer(request, asker.person, still, lines)
+    return await answer_live(request, asker.person, still, lines)
 
 
 def digest_of(build: BuildView) -> str:
@@ -133,7 +133,7 @@ def _told(updates: Sequence[LogUpdate], build: BuildView) -> bytes:
     return event("lines", {"rows": str(found)}, identity=updates[-1].id)
 
 
-async def _answer(
+async def answer_live(
     request: Request,
     person: Person,
     still: Still,

@@ -26,6 +26,7 @@ from sealock.web.asking import READS, WRITES
 from sealock.web.cookies import session_of
 from sealock.web.cross_origin import SAFE_METHODS
 from sealock.web.pages import shown
+from sealock.web.pages.build_words import took
 from sealock.web.pages.preferences import preferences
 from sealock.web.pages.static import static
 from sealock.web.ports import WebPorts
@@ -126,7 +127,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters.update(moment=shown.moment, ago=shown.ago, day=shown.day, visible=shown.visible)
-    made.globals.update(static=static, status_of=status_of, Permission=Permission)
+    made.globals.update(static=static, status_of=status_of, spent=took, Permission=Permission)
     return made
 
 

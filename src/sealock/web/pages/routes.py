@@ -4,10 +4,29 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from sealock.web.pages import build, build_live, build_log, static
+from sealock.web.pages import (
+    account,
+    build,
+    build_live,
+    build_log,
+    dashboard,
+    project,
+    project_settings,
+    receipt,
+    sign_in,
+    static,
+    workers,
+)
 
 router = APIRouter(include_in_schema=False)
 router.include_router(static.router)
 router.include_router(build.router)
 router.include_router(build_live.router)
 router.include_router(build_log.router)
+router.include_router(sign_in.router)
+router.include_router(dashboard.router)
+router.include_router(project_settings.router)
+router.include_router(project.router)
+router.include_router(workers.router)
+router.include_router(account.router)
+router.include_router(receipt.router)

@@ -1,0 +1,112 @@
+"""The hosts that builds run on: added, drained, revoked, by whoever operates the installation."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, HTTPException, Request, Response
+
+from sealock.core.access import Permission
+from sealock.core.errors import UsageError
+from sealock.core.queue import LABEL, MOST_LABELS
+from sealock.core.workers import MOST_MACHINES, Worker
+from sealock.web.origin import Origin
+from sealock.web.pages.forms import Faults, Form, read_form, see_other, sentence
+from sealock.web.pages.found import service_of
+from sealock.web.pages.frame import Needs, Viewer, render
+
+NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,62}")
+AWAY = 60.0
+"""Seconds without a word after which a worker is shown as away."""
+
+Operator = Annotated[Viewer, Depends(Needs(Permission.WORKERS_WRITE))]
+router = APIRouter(prefix="/workers", include_in_schema=False)
+
+
+@router.get("")
+async def workers_page(request: Request, asker: Operator) -> Response:
+    """The page."""
+    return await _page(request)
+
+
+@router.post("")
+async def add_worker(request: Request, asker: Operator) -> Response:
+    """Add one; the page then has, once, what it joins with."""
+    form, faults = await read_form(request), Faults()
+    name, labels = form.text("name"), form.words("labels")
+    if not NAME.fullmatch(name):
+        faults.add("name", "Small letters, digits, `.` and `-`, at most 63.")
+    if len(labels) > MOST_LABELS or not all(LABEL.fullmatch(one) for one in labels):
+        faults.add("labels", f"At most {MOST_LABELS}, of small letters, digits, `.`, `_` and `-`.")
+    machines = faults.number(form, "machines", 1, MOST_MACHINES)
+    if faults or machines is None:
+        return await _page(request, form=form, faults=faults)
+    try:
+        worker = await service_of(request).workers.add(name, labels, machines)
+    except UsageError as error:
+        faults.add("name", sentence(error))
+        return await _page(request, form=form, faults=faults)
+    return await _invited(request, worker)
+
+
+@router.post("/{name}/invite")
+async def invite_worker(request: Request, name: str, asker: Operator) -> Response:
+    """A new token for it, in the place of any before; shown once."""
+    return await _invited(request, await _named(request, name))
+
+
+@router.post("/{name}/drain")
+async def drain_worker(request: Request, name: str, asker: Operator) -> Response:
+    """It finishes what it has and takes nothing new, until it is started again."""
+    await service_of(request).queue.drain((await _named(request, name)).id)
+    return see_other("/workers")
+
+
+@router.post("/{name}/revoke")
+async def revoke_worker(request: Request, name: str, asker: Operator) -> Response:
+    """Its certificate opens nothing any more. Asked for by typing its name."""
+    worker = await _named(request, name)
+    if (await read_form(request)).text("name") != worker.name:
+        faults = Faults({f"revoke {worker.name}": f"Type the worker's name, {worker.name}, to have it done."})
+        return await _page(request, faults=faults)
+    await service_of(request).workers.revoke(worker.id)
+    return see_other("/workers")
+
+
+async def _named(request: Request, name: str) -> Worker:
+    worker = await service_of(request).workers.named(name) if NAME.fullmatch(name) else None
+    if worker is None:
+        raise HTTPException(404, "There is no such worker.")
+    return worker
+
+
+async def _invited(request: Request, worker: Worker) -> Response:
+    with await service_of(request).invites.invite(worker.name) as token:
+        text = token.reveal().decode()
+    return await _page(request, invited=worker.name, token=text)
+
+
+async def _page(
+    request: Request,
+    *,
+    form: Form | None = None,
+    faults: Faults | None = None,
+    invited: str = "",
+    token: str = "",
+) -> Response:
+    return render(
+        request,
+        "workers.html",
+        422 if faults else 200,
+        workers=await service_of(request).workers.all(),
+        form=form or Form(),
+        faults=(faults or Faults()).found,
+        invited=invited,
+        token=token,
+        origin=str(Origin.parse(str(request.base_url))),
+        most_machines=MOST_MACHINES,
+        away=AWAY,
+        now=time.time(),
+    )
