@@ -42,6 +42,7 @@ export class Rows {
   // What there is
   outline(found, total) {
     this.groups = found.groups;
+    this.failing = found.failing_line;
     this.total = total;
     this.lay();
   }
@@ -210,6 +211,13 @@ export class Rows {
     }
   }
 
+  // Brings a line that is in the box into the window as well
+  show(line) {
+    const row = this.rowOf(line), chunk = Math.floor(row / CHUNK);
+    this.mounted.get(chunk)?.children[row % CHUNK]?.scrollIntoView({ block: "nearest" });
+    this.ours = this.box.scrollTop;
+  }
+
   mark(lines) { this.marked = lines; this.draw(); }
 
   found(line, hits = new Map()) { this.hit = line; this.hits = hits; this.draw(); }
@@ -282,6 +290,7 @@ export class Rows {
     const [from, to] = this.marked || [0, -1];
     element.classList.toggle("marked", from <= line && line <= to);
     element.classList.toggle("hit", line === this.hit);
+    element.classList.toggle("failing", line === this.failing);
     return element;
   }
 

@@ -64,7 +64,7 @@ function start(view) {
     marked = lines;
     rows.mark(lines);
     button("copy").hidden = !lines;
-    if (lines && move) { follow(false); rows.toLine(lines[0]); }
+    if (lines && move) { follow(false); rows.toLine(lines[0]); rows.show(lines[0]); }
   }
   function address() {
     if (!marked) return location.href;
@@ -99,7 +99,6 @@ function start(view) {
     mark([line, line], true);
     history.replaceState(null, "", address());
     box.focus({ preventScroll: true });
-    view.scrollIntoView({ block: "nearest" });
   });
 
   // Errors, one after the other: where the log opens, and what the build said of itself
@@ -153,7 +152,7 @@ function start(view) {
     const lines = range(location.hash);
     const failing = Number(data.failing) || outline?.failing_line;
     if (lines) mark(lines, true);
-    else if (failing) rows.toLine(failing, 8);
+    else if (failing) { rows.toLine(failing, 8); rows.show(failing); }
     else if (data.live === "yes") follow(true);
     if (data.live === "yes") live = new LiveLog(data.url, data.attempt, {
       from: total,
@@ -169,7 +168,7 @@ function start(view) {
         button("follow").hidden = true;
         await readOutline();
         rows.grow(total);
-        if (followed && outline?.failing_line) rows.toLine(outline.failing_line, 8);
+        if (followed && outline?.failing_line) { rows.toLine(outline.failing_line, 8); rows.show(outline.failing_line); }
       },
       gone: (what) => { say(what); view.querySelector(".log-state").textContent = what; },
     });
