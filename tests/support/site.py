@@ -19,7 +19,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import httpx2
 from argon2 import PasswordHasher
 from sqlalchemy import insert
 
@@ -28,17 +27,16 @@ from sealock.access.passwords import Passwords
 from sealock.access.sessions import Sessions
 from sealock.access.sign_in import Setup, SignIn
 from sealock.access.tokens import Tokens
-from sealock.core.access import Membership, Permission, Person, may
+from sealock.core.access import Membership, Person
 from sealock.core.accounts import Account
 from sealock.core.build import Outcome
 from sealock.core.build_state import BuildState, StepState, Trigger
-from sealock.core.builds import Ended, NewBuild, PhaseView, Progress, StepView, run_id
+from sealock.core.builds import BuildView, Ended, NewBuild, PhaseView, Progress, StepView, run_id
 from sealock.core.grant import Role
 from sealock.core.project import Project
 from sealock.core.queue import HIGHEST_PRIORITY, Fence, Order
 from sealock.core.queue_rules import Host, Share
 from sealock.core.sealed import LOCAL_ACCOUNT
-from sealock.core.secret import Secret
 from sealock.core.worker_state import WorkerState
 from sealock.providers.git.ref import check_ref
 from sealock.store.database.access import DatabaseAccess
@@ -47,7 +45,6 @@ from sealock.store.database.migrations import upgrade
 from sealock.store.database.tables import accounts
 from sealock.store.queue.wakeups import LocalWakeups
 from sealock.web.app import make_app
-from sealock.web.cookies import NAME
 from sealock.web.origin import Origin
 from sealock.web.ports import ServicePorts, WebPorts
 from sealock.web.ports import Site as Named
@@ -68,7 +65,8 @@ from tests.support.site_memory import (
     MemorySecrets,
     MemoryWorkers,
 )
-from tests.support.website import ORIGIN, PASSWORD, TakenHooks, free_port
+from tests.support.site_visitors import Visitors
+from tests.support.website import ORIGIN, TakenHooks, free_port
 
 OTHER_ACCOUNT = "other"
 COMMIT = "1f" * 20
@@ -76,7 +74,7 @@ LOG = ["setting up", "\x1b[31mred text\x1b[0m <b>no tag</b>", "FAILED tests/test
 
 
 @dataclass
-class Site:
+class Site(Visitors):
     """What a test looks at. Everything behind the website is reached by `ports`, `service` and the rest."""
 
     directory: Path
@@ -133,47 +131,6 @@ class Site:
             service=self.service,
         )
         self.app: Guard = make_app(self.ports, self.origin)
-
-    def client(self, address: str = "192.0.2.7", **headers: str) -> httpx2.AsyncClient:
-        """Nobody in particular, from that address."""
-        transport = httpx2.ASGITransport(app=self.app, client=(address, 4711))
-        return httpx2.AsyncClient(transport=transport, base_url=str(self.origin), headers=headers)
-
-    @asynccontextmanager
-    async def browser(
-        self, person: Person | None = None, **headers: str
-    ) -> AsyncIterator[httpx2.AsyncClient]:
-        """A browser in which somebody is signed in: the owner, if nobody else is given."""
-        value = await self.sessions.begin(person or self.owner)
-        async with self.client(**{"Sec-Fetch-Site": "same-origin"} | headers) as browser:
-            browser.cookies.set(NAME, value.reveal().decode())
-            yield browser
-
-    @asynccontextmanager
-    async def program(
-        self, *permissions: Permission, person: Person | None = None, account: str = LOCAL_ACCOUNT
-    ) -> AsyncIterator[httpx2.AsyncClient]:
-        """A program with a token: for everything its person may in that account, if nothing is named."""
-        text = await self.token(*permissions, person=person, account=account)
-        async with self.client(Authorization=f"Bearer {text}") as made:
-            yield made
-
-    async def token(
-        self, *permissions: Permission, person: Person | None = None, account: str = LOCAL_ACCOUNT
-    ) -> str:
-        """The text of a new token."""
-        whose = person or self.owner
-        wanted = frozenset(permissions) or {
-            one for one in Permission if may(whose, one.account_of(account), one)
-        }
-        _, text = await self.tokens.make(whose, account, "of a test", wanted, 30)
-        return text.reveal().decode()
-
-    async def add_person(self, email: str, *memberships: Membership) -> Person:
-        """Somebody with `PASSWORD`."""
-        person = Person(email.encode().hex()[:32].ljust(32, "0"), email, email, memberships, time.time())
-        assert await self.records.add_person(person, await self.passwords.hash(Secret(PASSWORD.encode())))
-        return person
 
     async def build(
         self,
@@ -244,6 +201,10 @@ class Site:
         view = self.builds.kept[build]
         assert view.worker is not None
         assert await self.builds.progress(Fence(build, view.attempt, view.worker), said)
+
+    async def view(self, build: str) -> BuildView:
+        """How a build stands."""
+        return self.builds.kept[build]
 
     def log(self, build: str) -> MemoryLog:
         """The log of its latest attempt."""

@@ -35,9 +35,9 @@ async def once(
     work: Callable[[], Awaitable[Told]],
     *,
     status: int = 201,
-    shown_once: str | None = None,
+    shown_once: tuple[str, ...] = (),
 ) -> Response:
-    """The answer of the work, or of the time before. shown_once: the field that is null then."""
+    """The answer of the work, or of the time before. shown_once: the fields that are null then."""
     if key is None:
         return _answer(status, _bytes(await work()))
     kept = service_of(request).idempotency
@@ -54,7 +54,7 @@ async def once(
     except Exception:
         await kept.give_up(asker.caller, key)
         raise
-    remembered = told.model_copy(update={shown_once: None}) if shown_once else told
+    remembered = told.model_copy(update=dict.fromkeys(shown_once))
     await kept.finish(asker.caller, key, status, _bytes(remembered))
     return _answer(status, _bytes(told))
 

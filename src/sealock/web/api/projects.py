@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
@@ -19,6 +20,8 @@ from sealock.web.api.lists import Cursor, Limit, part
 from sealock.web.api.once import IdempotencyKey, once
 from sealock.web.api.shapes import PLAIN, Given, Items, Project, Settings, Told, WholeProject
 from sealock.web.asking import Asker, Asks, service_of
+from sealock.web.origin import Origin
+from sealock.web.post_receive import post_receive_script
 
 router = APIRouter(tags=["projects"])
 
@@ -43,12 +46,14 @@ class NewSettings(Settings):
 class Hook(Told):
     """Where pushes are told of, what each delivery is signed with, and what it has to call the repository.
     secret: a text, or the key in hexadecimal digits, as `encoding` says; null where a request is sent again
-    that made a new one."""
+    that made a new one. script: for `hooks/post-receive` of a plain Git server, it holds the secret; null where
+    the secret is, or where the repository's name cannot stand in a script."""
 
     url: str
     secret: str | None
     encoding: Literal["text", "hex"]
     repository: str
+    script: str | None
 
 
 @router.get("/projects")
@@ -155,7 +160,7 @@ async def reset_hook(
             secret = await service_of(request).projects.reset_hook_secret(asker.account, record.id)
         return _hook(request, record, secret)
 
-    return await once(request, asker, key, make, shown_once="secret")
+    return await once(request, asker, key, make, shown_once=("secret", "script"))
 
 
 async def _whole(request: Request, asker: Asker, record: ProjectRecord) -> WholeProject:
@@ -173,4 +178,12 @@ def _hook(request: Request, record: ProjectRecord, secret: Secret) -> Hook:
         secret=key.decode() if is_text else key.hex(),
         encoding="text" if is_text else "hex",
         repository=str(record.address),
+        script=_script(request, record, key),
     )
+
+
+def _script(request: Request, record: ProjectRecord, key: bytes) -> str | None:
+    origin = Origin.parse(str(request.base_url))
+    with suppress(UsageError), Secret(key) as secret:
+        return post_receive_script(origin, record.id, secret, str(record.address))
+    return None

@@ -214,7 +214,7 @@ class Waiting(Told):
 
 class Build(Told):
     """status: one word: queued, running, stopping, or the outcome. number: within its project. attempt: 0
-    before the first. person, worker: ids."""
+    before the first. person: an id; worker: its name."""
 
     id: str
     account: str

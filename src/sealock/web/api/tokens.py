@@ -88,7 +88,7 @@ async def make_token(
         with text:
             return MadeToken(**_token(made), token=text.reveal().decode())
 
-    return await once(request, asker, key, make, shown_once="token")
+    return await once(request, asker, key, make, shown_once=("token",))
 
 
 @router.delete("/tokens/{token}", status_code=204)

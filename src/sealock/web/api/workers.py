@@ -89,7 +89,7 @@ async def invite_worker(
         with token:
             return Invitation(name=worker.name, token=token.reveal().decode())
 
-    return await once(request, asker, key, make, shown_once="token")
+    return await once(request, asker, key, make, shown_once=("token",))
 
 
 @router.post("/workers/{name}/drain")

@@ -12,7 +12,8 @@ from sealock.core.grant import Role
 from sealock.web import asking
 from sealock.web.cookies import NAME
 from sealock.web.rates import Rate
-from tests.support.site import OTHER_ACCOUNT, Site
+from tests.support.site import OTHER_ACCOUNT
+from tests.support.site_database import DatabaseSite as Site
 
 pytestmark = pytest.mark.anyio
 HERE = "/api/v1/projects"
@@ -87,7 +88,7 @@ async def test_another_website_does_nothing_with_a_persons_cookie(site: Site) ->
         value = browser.cookies[NAME]
     async with site.client(Cookie=f"{NAME}={value}") as no_browser:
         assert (await no_browser.post(f"/api/v1/builds/{site.running}/cancel")).status_code == 403
-    assert not site.builds.kept[site.running].stopping
+    assert not (await site.view(site.running)).stopping
 
 
 async def test_who_has_two_accounts_says_which(site: Site) -> None:

@@ -11,7 +11,7 @@ import pytest
 from sealock.core.build import Outcome
 from sealock.core.release import Basis, Entry, Released
 from sealock.web.api.lists import after, cursor_after
-from tests.support.site import Site
+from tests.support.site_database import DatabaseSite as Site
 
 pytestmark = pytest.mark.anyio
 
@@ -50,7 +50,7 @@ async def test_a_list_goes_on_where_it_ended(site: Site, api: httpx2.AsyncClient
 async def test_a_cursor_is_of_its_question_and_whole(site: Site, api: httpx2.AsyncClient) -> None:
     """The attack: cursors that are cut, made up, of another filter, or lead to another account's build."""
     cursor = (await api.get("builds?limit=2")).json()["next"]
-    question = ("builds", "local", None, None, None, None, None, None)
+    question = ("builds", "local", *[None] * 6)
     assert after(question, cursor) == site.running
     foreign, gone = cursor_after(question, site.foreign_build), cursor_after(question, "0" * 32)
     bad = [
@@ -113,7 +113,7 @@ async def test_a_build_is_started(site: Site, api: httpx2.AsyncClient) -> None:
     assert made.status_code == 201
     assert (told["status"], told["ref"], told["pipelines"], told["person"]) == (
         "queued",
-        "side",
+        "refs/heads/side",
         ["unit"],
         site.owner.id,
     )

@@ -15,7 +15,7 @@ from sealock.web.api import log_follow
 from sealock.web.api.log_follow import with_pauses
 from sealock.web.api.log_shapes import plain
 from sealock.web.api.logs import prefers_text
-from tests.support.site import Site
+from tests.support.site_database import DatabaseSite as Site
 
 pytestmark = pytest.mark.anyio
 

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import httpx2
 import pytest
+from sqlalchemy import Row, delete, select, update
 
 from sealock.core.errors import TemporaryError
 from sealock.core.sealed import LOCAL_ACCOUNT
-from tests.support.site import Site
-from tests.support.site_memory import HOST_KEY, MemoryIdempotency
+from sealock.store.database.kept_tables import idempotency_keys
+from tests.support.site_database import DatabaseSite as Site
+from tests.support.site_memory import HOST_KEY
 
 pytestmark = pytest.mark.anyio
 KEY = {"Idempotency-Key": "a-key-of-mine"}
 NEW = {"name": "site", "address": "git@git.example.com:team/site.git", "host_keys": [HOST_KEY]}
 
 
-def kept(site: Site) -> MemoryIdempotency:
-    found = site.service.idempotency
-    assert isinstance(found, MemoryIdempotency)
-    return found
+async def kept(site: Site) -> list[Row[Any]]:
+    """What is kept of requests with a key."""
+    async with site.database.read() as connection:
+        return list(await connection.execute(select(idempotency_keys)))
 
 
 async def test_the_same_again_has_the_same_answer(site: Site, api: httpx2.AsyncClient) -> None:
@@ -26,7 +30,7 @@ async def test_the_same_again_has_the_same_answer(site: Site, api: httpx2.AsyncC
     again = await api.post("projects/shop/builds", json={"ref": "side"}, headers=KEY)
     assert (first.status_code, first.content) == (again.status_code, again.content)
     assert "idempotent-replayed" not in first.headers and again.headers["idempotent-replayed"] == "true"
-    assert len([one for one in site.builds.kept.values() if one.ref == "side"]) == 1
+    assert len((await api.get("builds?branch=side")).json()["items"]) == 1
     other = await api.post("projects/shop/builds", json={"ref": "side"}, headers={"Idempotency-Key": "other"})
     assert other.json()["id"] != first.json()["id"]
 
@@ -53,8 +57,8 @@ async def test_keys_are_each_callers_own(site: Site, api: httpx2.AsyncClient) ->
 
 async def test_while_it_is_being_done(site: Site, api: httpx2.AsyncClient) -> None:
     await api.post("projects/shop/builds", json={}, headers=KEY)
-    ((caller, key),) = kept(site).kept
-    kept(site).kept[caller, key] = kept(site).kept[caller, key][0], None
+    async with site.database.write() as connection:
+        await connection.execute(update(idempotency_keys).values(status=None, response=None))
     answer = await api.post("projects/shop/builds", json={}, headers=KEY)
     assert answer.status_code == 409 and answer.headers["retry-after"] == "1"
 
@@ -64,7 +68,7 @@ async def test_what_is_shown_once_is_not_kept(site: Site, browser: httpx2.AsyncC
     body = {"name": "t", "permissions": ["account:builds:read"]}
     made = await browser.post("tokens", json=body, headers=KEY)
     text = made.json()["token"]
-    assert text.startswith("slk_") and text.encode() not in repr(kept(site).kept).encode()
+    assert text.startswith("slk_") and text not in repr(await kept(site))
     again = await browser.post("tokens", json=body, headers=KEY)
     assert again.status_code == 201 and again.json() == made.json() | {"token": None}
     hook = await browser.post("projects/shop/hook", headers=KEY | {"Idempotency-Key": "hook"})
@@ -72,7 +76,7 @@ async def test_what_is_shown_once_is_not_kept(site: Site, browser: httpx2.AsyncC
     invitation = await browser.post("workers/b-1/invite", headers={"Idempotency-Key": "invite"})
     assert invited.status_code == hook.status_code == invitation.status_code == 201
     for shown in (hook.json()["secret"], invitation.json()["token"]):
-        assert shown and shown not in repr(kept(site).kept)
+        assert shown and shown not in repr(await kept(site))
 
 
 async def test_what_failed_may_be_sent_again(
@@ -92,7 +96,8 @@ async def test_what_failed_may_be_sent_again(
 async def test_a_lost_answer_makes_no_second_build(site: Site, api: httpx2.AsyncClient) -> None:
     """The website was killed between making the build and keeping its answer."""
     first = await api.post("projects/shop/builds", json={}, headers=KEY)
-    kept(site).kept.clear()
+    async with site.database.write() as connection:
+        await connection.execute(delete(idempotency_keys))
     again = await api.post("projects/shop/builds", json={}, headers=KEY)
     assert again.json()["id"] == first.json()["id"]
 

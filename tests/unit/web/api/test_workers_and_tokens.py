@@ -6,7 +6,7 @@ import httpx2
 import pytest
 
 from sealock.core.access import Permission
-from tests.support.site import Site
+from tests.support.site_database import DatabaseSite as Site
 
 pytestmark = pytest.mark.anyio
 TOKEN = {"name": "deploys", "permissions": ["account:builds:start", "account:builds:read"], "days": 7}
@@ -19,11 +19,10 @@ async def test_a_worker_is_added_invited_drained_and_removed(site: Site, api: ht
     first, second = await api.post("workers/builder-1/invite"), await api.post("workers/builder-1/invite")
     assert first.status_code == 201 and first.json()["token"] != second.json()["token"]
     assert first.headers["cache-control"] == "no-store"
-    site.builds.queue.states[made.json()["id"]] = next(iter(site.builds.queue.states.values()))
     assert (await api.post("workers/builder-1/drain")).json() == {"name": "builder-1", "running": 0}
     assert (await api.delete("workers/builder-1")).status_code == 204
-    (worker,) = (await api.get("workers")).json()["items"]
-    assert worker["state"] == "revoked"
+    listed = {one["name"]: one for one in (await api.get("workers")).json()["items"]}
+    assert listed["builder-1"]["state"] == "revoked" and listed["worker-of-only-1"]["state"] == "active"
     for gone in ("invite", "drain"):
         assert (await api.post(f"workers/builder-1/{gone}")).status_code == 404
     assert (await api.delete("workers/builder-1")).status_code == 404
