@@ -122,8 +122,9 @@ def reset_key(project: str, *, yes: bool, as_json: bool) -> None:
 @projects.command()
 @click.argument("project")
 @click.option("--reset", is_flag=True, help="Make a new secret; the old one is taken for a day longer.")
+@click.option("--script", is_flag=True, help="Print the script for hooks/post-receive of a plain Git server.")
 @AS_JSON
-def hook(project: str, *, reset: bool, as_json: bool) -> None:
+def hook(project: str, *, reset: bool, script: bool, as_json: bool) -> None:
     """Print what a Git server needs to tell us of pushes to PROJECT: an address, a secret, a name."""
     sign_in = signed_in()
     if reset:
@@ -132,6 +133,9 @@ def hook(project: str, *, reset: bool, as_json: bool) -> None:
         found = asked(sign_in, lambda api: api.get("projects", project, "hook"))
     if as_json:
         tell_json(found)
+        return
+    if script:
+        click.echo(found["script"] or "", nl=False)
         return
     names = ("url", "secret", "repository")
     for line in fields([(name, said(found, name)) for name in names]):

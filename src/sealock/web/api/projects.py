@@ -46,8 +46,8 @@ class NewSettings(Settings):
 class Hook(Told):
     """Where pushes are told of, what each delivery is signed with, and what it has to call the repository.
     secret: a text, or the key in hexadecimal digits, as `encoding` says; null where a request is sent again
-    that made a new one. script: for `hooks/post-receive` of a plain Git server, it holds the secret; null where
-    the secret is, or where the repository's name cannot stand in a script."""
+    that made a new one. script: for `hooks/post-receive` of a plain Git server, with the secret in it; null
+    where that is, or where the repository's name cannot stand in a script."""
 
     url: str
     secret: str | None
