@@ -72,7 +72,7 @@ class Serving:
         self._installation = installation
         self._settings = installation.settings
 
-    async def make_ready(self, *, local_worker: bool) -> Ready:
+    async def make_ready(self, *, local_worker: bool = False, link: bool = True) -> Ready:
         """Bring the database up to date; make the first link and the local worker's token if need be."""
         from sealock.access.passwords import Passwords
         from sealock.access.sign_in import Setup
@@ -82,7 +82,7 @@ class Serving:
         self._certificate()
         async with self._open_database() as database:
             await upgrade(database)
-            setup = await Setup(DatabaseAccess(database), Passwords()).begin()
+            setup = await Setup(DatabaseAccess(database), Passwords()).begin() if link else None
             join = await self._invite_local(database) if local_worker else None
         return Ready(str(self._origin), self._setup_link(setup), join, self._workers_here)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import sys
 from hashlib import sha256
 
 import click
@@ -22,6 +23,9 @@ def authority(tools: Tools, *, fingerprint: bool) -> None:
     """
     certificate = tools.server().authority()
     digest = sha256(ssl.PEM_cert_to_DER_cert(certificate.decode())).hexdigest()
-    if not fingerprint:
-        click.echo(certificate.decode(), nl=False)
-    click.echo(f"SHA-256 {digest}", err=not fingerprint)
+    if fingerprint:
+        click.echo(digest)
+        return
+    click.echo(certificate.decode(), nl=False)
+    if sys.stdout.isatty():
+        click.echo(f"SHA-256 {digest}", err=True)

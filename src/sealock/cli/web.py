@@ -20,7 +20,8 @@ def web(tools: Tools, *, attended: bool) -> None:
     stopped (Ctrl-C, SIGTERM): requests have five seconds to end, builds go on with their workers.
     """
     server = tools.server()
-    ready = asyncio.run(server.make_ready(local_worker=False))
+    # Whoever starts us has made the link, which the one made here would take the place of.
+    ready = asyncio.run(server.make_ready(link=not attended))
     if ready.setup is not None:
         click.echo(f"set it up at {ready.setup.reveal().decode()}")
     asyncio.run(server.serve(_say, attended=attended))

@@ -27,9 +27,10 @@ class Ready:
 class Server(Protocol):
     """The website with its door for workers, over this installation's settings."""
 
-    async def make_ready(self, *, local_worker: bool) -> Ready:
-        """Bring the database up to date, make what is missing. No server may run meanwhile. UsageError,
-        PermanentError or TemporaryError say what is in the way."""
+    async def make_ready(self, *, local_worker: bool = False, link: bool = True) -> Ready:
+        """Bring the database up to date, make what is missing. No server may run meanwhile. link: make one
+        for the first owner, in the place of any before, if there is none yet. UsageError, PermanentError or
+        TemporaryError say what is in the way."""
         ...
 
     async def serve(self, say: Callable[[str], None], *, attended: bool = False) -> None:
