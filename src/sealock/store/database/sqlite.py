@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import fcntl
 import os
+import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -77,17 +78,25 @@ def make_file(path: Path) -> None:
     may read or change it."""
     make_private_directory(path.parent)
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        _create(path)
+        found = path.lstat()
     except OSError as error:
         raise PermanentError(f"the database {path} cannot be opened", details=str(error)) from error
-    found = os.fstat(descriptor)
-    os.close(descriptor)
+    if not stat.S_ISREG(found.st_mode):
+        raise PermanentError(f"the database {path} is a link, or no regular file")
     if found.st_mode & 0o077:
         raise PermanentError(
             f"others may read or change the database {path}",
             details=f"owner {found.st_uid}, mode {found.st_mode & 0o7777:04o}",
             resolution=f"chmod 0600 {path}",
         )
+
+
+def _create(path: Path) -> None:
+    """One that is there is not opened: when this process has it open, closing another descriptor of it would
+    drop SQLite's locks, and the file would be damaged."""
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
 def sqlite_engine(path: Path) -> AsyncEngine:

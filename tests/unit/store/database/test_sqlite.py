@@ -208,3 +208,31 @@ async def test_what_is_destroyed_is_overwritten(path: Path) -> None:
             await connection.execute(text("DELETE FROM kept"))
     assert b"canary" not in path.read_bytes()
     assert not os.path.lexists(f"{path}-wal")
+
+
+async def test_looking_at_the_file_again_drops_no_lock(path: Path) -> None:
+    """POSIX drops a process's locks on a file when it closes any descriptor of it: another process would
+    then think that it is alone, and clear away what this one still writes to."""
+    writer = (
+        "import sqlite3, sys; other = sqlite3.connect(sys.argv[1]); "
+        "other.execute('INSERT INTO numbers VALUES (1)'); other.commit(); other.close()"
+    )
+    log = path.with_name(f"{path.name}-wal")
+    async with open_database(f"sqlite:///{path}") as database:
+        async with database.write() as connection:
+            await connection.execute(text("CREATE TABLE numbers (number INTEGER)"))
+        before = log.stat().st_ino
+        make_file(path)
+        other = await asyncio.create_subprocess_exec(sys.executable, "-c", writer, str(path))
+        assert await other.wait() == 0
+        assert log.stat().st_ino == before
+        async with database.read() as connection:
+            assert (await connection.execute(text("SELECT number FROM numbers"))).all() == [(1,)]
+
+
+def test_a_link_is_no_database(path: Path, tmp_path: Path) -> None:
+    make_file(path)
+    link = tmp_path / "link.db"
+    link.symlink_to(path)
+    with pytest.raises(PermanentError, match="is a link"):
+        make_file(link)
