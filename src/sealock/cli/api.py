@@ -211,7 +211,10 @@ def asked(sign_in: SignIn, question: Callable[[Api], Awaitable[T]]) -> T:
         async with connected(sign_in) as api:
             return await question(api)
 
-    return asyncio.run(ask())
+    try:
+        return asyncio.run(ask())
+    except (KeyError, TypeError, IndexError, AssertionError) as error:
+        raise unreadable() from error
 
 
 def connected(sign_in: SignIn) -> Api:
@@ -248,7 +251,12 @@ def _json(response: httpx2.Response) -> Any:
     try:
         return json.loads(response.content)
     except (ValueError, RecursionError) as error:
-        raise PermanentError(
-            "The server answers what cannot be read",
-            resolution="Is that address a Sealock server's, of this version?",
-        ) from error
+        raise unreadable() from error
+
+
+def unreadable() -> PermanentError:
+    """What is there is no answer of this API."""
+    return PermanentError(
+        "The server answers what cannot be read",
+        resolution="Is that address a Sealock server's, of this version?",
+    )

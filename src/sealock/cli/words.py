@@ -23,6 +23,8 @@ SIGNS = {
 }
 OTHER = ("✘", "red")
 LONGEST_CELL = 60
+LARGEST = 1e15
+"""What the API says of times and counts is far below; a number above it would not even be a float."""
 
 
 def said(found: object, name: str) -> str:
@@ -40,7 +42,9 @@ def listed(found: object, name: str) -> list[Any]:
 def number(found: object, name: str) -> float | None:
     """A field that is a number."""
     value = found.get(name) if isinstance(found, Mapping) else None
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or abs(value) > LARGEST:
+        return None
+    return float(value)
 
 
 def moment(found: object, name: str) -> str:
