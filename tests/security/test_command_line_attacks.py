@@ -206,7 +206,7 @@ def test_who_does_not_confirm_the_fingerprint_is_not_asked_for_a_password(
     answers = iter([answer])  # asked for more than the fingerprint, it raises
     monkeypatch.setattr("click.termui.visible_prompt_func", lambda _: next(answers))
     asked: list[str] = []
-    monkeypatch.setattr("click.termui.hidden_prompt_func", asked.append)
+    monkeypatch.setattr("click.termui.hidden_prompt_func", lambda text: asked.append(text) or PASSWORD)
     assert sealock("login", running.url)[0] == 2
     assert not asked and SignIns().current() is None
 
@@ -242,7 +242,7 @@ def test_who_shows_the_true_authority_but_is_not_certified_by_it_gets_nothing(
 
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
     asked: list[str] = []
-    monkeypatch.setattr("click.termui.hidden_prompt_func", asked.append)
+    monkeypatch.setattr("click.termui.hidden_prompt_func", lambda text: asked.append(text) or PASSWORD)
     code, _, err = asyncio.run(attack())
     assert code == 3 and "is not the server" in err
     assert seen == [("/authority.pem", None)] and not asked
@@ -312,8 +312,11 @@ def test_hostile_names_and_messages_do_nothing_in_a_terminal(
     monkeypatch.setattr("sealock.cli.watch_display.wants_colour", lambda: True)
     monkeypatch.setattr("sealock.cli.server_logs.wants_colour", lambda: True)
     site = running.site
-    hostile = {"branch": f"b{ESCAPES}", "message": f"m{ESCAPES}", "author": f"a{ESCAPES}"}
-    build = running.call(site.build(Outcome.RED, log=[f"out{ESCAPES}", "two"], **hostile))
+    printed = [f"out{ESCAPES}", "two"]
+    made = site.build(
+        Outcome.RED, log=printed, branch=f"b{ESCAPES}", message=f"m{ESCAPES}", author=f"a{ESCAPES}"
+    )
+    build = running.call(made)
     for command in (
         ("builds", "list"),
         ("builds", "show", build),
