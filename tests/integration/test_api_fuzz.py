@@ -29,14 +29,17 @@ from sealock.web.api.openapi import describe
 from sealock.web.app import unguarded_app
 from sealock.web.cookies import NAME
 from sealock.web.rates import Rate
-from tests.support.site import Site, make_site
+from tests.support.site_database import DatabaseSite as Site
+from tests.support.site_database import make_database_site
 
-EXAMPLES = 25
+EXAMPLES = 15
 """Of each operation and mode: about a minute in all."""
 
 SEMANTIC = {
     ("POST", "/api/v1/projects"): "no address is made up that could be one",
     ("POST", "/api/v1/projects/{project}/builds"): "a ref that cannot be one",
+    ("PATCH", "/api/v1/accounts/{account_id}"): "a name of spaces",
+    ("PATCH", "/api/v1/projects/{project}"): "a branch that cannot be one, a label twice",
     ("PUT", "/api/v1/projects/{project}/secrets/{name}"): "Base64 that is none",
 }
 """Where what is well formed may be refused all the same."""
@@ -49,7 +52,10 @@ ENDS_THE_TEST = {("DELETE", "/api/v1/token")}
 @contextmanager
 def running_site(directory: Path) -> Iterator[tuple[BlockingPortal, Site]]:
     """The website, in a loop of its own."""
-    with start_blocking_portal() as portal, portal.wrap_async_context_manager(make_site(directory)) as site:
+    with (
+        start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(make_database_site(directory)) as site,
+    ):
         site.log(site.running).complete = True
         yield portal, site
 

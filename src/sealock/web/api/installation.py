@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Request
 
 from sealock.core.access import Permission
-from sealock.web.api.errors import missing
+from sealock.web.api.errors import missing, naming
 from sealock.web.api.shapes import Account, AccountChange, Items, Told
 from sealock.web.asking import Asker, Asks, AsksInstallation, service_of
 
@@ -78,7 +78,8 @@ async def change_account(
 ) -> Account:
     """Change its name, or how many builds it may have at once."""
     await _told(request, asker, account_id)
-    await service_of(request).accounts.change(account_id, **change.model_dump(exclude_none=True))
+    with naming("name"):
+        await service_of(request).accounts.change(account_id, **change.model_dump(exclude_none=True))
     return await _told(request, asker, account_id)
 
 

@@ -96,9 +96,7 @@ class Account(Told):
 class AccountChange(Given):
     """What is not given stays."""
 
-    name: Annotated[
-        str | None, Field(min_length=1, max_length=200, pattern=r"^\S([^\x00-\x1f\x7f-\x9f]*\S)?$")
-    ] = None
+    name: Annotated[str | None, Field(min_length=1, max_length=200, pattern=PLAIN)] = None
     max_running: Annotated[int, Field(ge=0, le=MOST_RUNNING), WHOLE] | None = None
 
 
