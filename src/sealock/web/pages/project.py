@@ -26,7 +26,7 @@ from sealock.web.pages.live import tell_changes
 from sealock.web.post_receive import post_receive_script
 
 HOW = HOW_TO_GET_HOST_KEYS.replace("give the line with --host-key", "paste the line here")
-SHORT_NAME = "Small letters, digits, `.`, `_` and `-`, at most 63, beginning with a letter or a digit."
+SHORT_NAME = "Small letters, digits, dots, underscores and hyphens, at most 63; a letter or a digit first."
 LONGEST_REF = 250
 
 Reader = Annotated[Viewer, Depends(Needs(Permission.PROJECTS_READ))]

@@ -80,7 +80,7 @@ async def keep_secret(request: Request, project_id: str, asker: SecretWriter) ->
     name, kind = form.text("secret_name"), form.get("kind", "variable")
     pipelines = form.words("pipelines")
     if not SEALED_NAME.fullmatch(name):
-        faults.add("secret_name", "Letters, digits, `_`, `.` and `-`.")
+        faults.add("secret_name", "Letters, digits, underscores, dots and hyphens.")
     if kind not in (Kind.VARIABLE, Kind.FILE):
         faults.add("kind", "It is a variable or a file.")
     if not form.get("value"):

@@ -37,9 +37,11 @@ async def add_worker(request: Request, asker: Operator) -> Response:
     form, faults = await read_form(request), Faults()
     name, labels = form.text("name"), form.words("labels")
     if not NAME.fullmatch(name):
-        faults.add("name", "Small letters, digits, `.` and `-`, at most 63.")
+        faults.add("name", "Small letters, digits, dots and hyphens, at most 63.")
     if len(labels) > MOST_LABELS or not all(LABEL.fullmatch(one) for one in labels):
-        faults.add("labels", f"At most {MOST_LABELS}, of small letters, digits, `.`, `_` and `-`.")
+        faults.add(
+            "labels", f"At most {MOST_LABELS}, of small letters, digits, dots, underscores and hyphens."
+        )
     machines = faults.number(form, "machines", 1, MOST_MACHINES)
     if faults or machines is None:
         return await _page(request, form=form, faults=faults)
