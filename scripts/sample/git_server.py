@@ -125,6 +125,30 @@ class GitServer:
         git(*at, "commit", "--quiet", "--allow-empty", "--message", message)
         return git("--git-dir", bare, "rev-parse", BRANCH)
 
+    def push(self, repository: str, message: str) -> str:
+        """Push a commit that changes nothing to `main`, as a developer does; returns what the server said."""
+        clone = self.directory / f"{repository}.clone"
+        if not clone.exists():
+            git("clone", "--quiet", self.directory / repository, clone)
+        git("-C", clone, "commit", "--quiet", "--allow-empty", "--message", message)
+        pushed = subprocess.run(
+            ["git", "-C", clone, "push", "--quiet", "origin", BRANCH],
+            env={**os.environ, **GIT_ENVIRONMENT},
+            check=True,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        return pushed.stderr.strip()
+
+    def install_hook(self, repository: str, script: str, authority: str) -> None:
+        """Have pushes told by this script, which trusts the website by that certificate, PEM."""
+        hooks = self.directory / repository / "hooks"
+        hooks.mkdir(mode=0o700, exist_ok=True)
+        (hooks / "sealock-authority.pem").write_text(authority, encoding="ascii")
+        hook = hooks / "post-receive"
+        hook.touch(mode=0o700)
+        hook.write_text(script, encoding="ascii")
+
     def authorize(self, public_key: str, repository: str) -> None:
         """Let the key, one OpenSSH line, read `repository`."""
         command = f"{self.directory / 'forced-command'} {shlex.quote(repository)}"

@@ -1,8 +1,10 @@
-"""The main job: a real package, out of a private Git server, through its own tests in a fresh machine.
+"""The main job: the whole server, and a real package pushed to it, through its own tests in a fresh machine.
 
-Builds the image once, starts a Git server on loopback, fills it, makes a project with a key of its own,
-installs the key's public half, runs the build, and shows and verifies the receipt. What it started and
-made is gone afterwards, but for the image and the package's archive; it exits with the build's result.
+Builds the image once, starts a Git server on loopback and `sealock up`, sets the installation up, makes a
+project with a key of its own and installs the key's public half and the hook at the Git server; then it
+pushes, and watches what comes of it. What stays on screen is the address of the build's page. With ONCE=1 it
+ends with that build's result; else the server stays up until Ctrl-C. What it started and made is gone
+afterwards, but for the image and the package's archive.
 """
 
 from __future__ import annotations
@@ -12,93 +14,86 @@ import signal
 import subprocess
 import sys
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from typing import NoReturn
 
 from scripts.sample.git_server import HOST, GitServer
+from scripts.sample.installation import Installation, sign_up
 from scripts.sample.package import cache_directory, fetch, unpack
 from sealock.core.errors import ExitCode, SealockError
 from sealock.settings import load
 
-SEALOCK = Path(sys.executable).with_name("sealock")
 REPOSITORY = "sample.git"
+PUSHED = "Ask Sealock to build this"
 
 
 class Sample:
-    """One run, with everything of its own in `directory`, but for the images."""
+    """One run, with everything of its own in `directory`, but for the images. once: end with the build."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, once: bool) -> None:
         self.directory = directory
-        self.environment = {
-            **os.environ,
-            "SEALOCK_DATA_DIR": str(directory / "data"),
-            "SEALOCK_IMAGES_DIR": str(load()[0].images_dir),
-            # The Git server is on this host, which no build may reach unless its operator says so.
-            "SEALOCK_GIT_ALLOW": HOST,
-        }
+        self.once = once
+        self.installation = Installation(
+            directory,
+            {
+                "SEALOCK_IMAGES_DIR": str(load()[0].images_dir),
+                # The Git server is on this host, which no build may reach unless its operator says so.
+                "SEALOCK_GIT_ALLOW": HOST,
+            },
+            any_port=once,
+        )
 
     def run(self) -> int:
         """All of it; returns the build's exit code, or 3 if its receipt cannot be verified."""
+        sealock = self.installation
         self.image()
-        with GitServer(self.directory / "git") as server:
+        with ExitStack() as stack:
+            git = stack.enter_context(GitServer(self.directory / "git"))
             tell("Taking the source of a published package into a private repository")
-            unpack(fetch(cache_directory()), self.directory / "tree")
-            commit = server.publish(REPOSITORY, self.directory / "tree")
-            url = server.address(REPOSITORY)
-            print(f"{url} at {commit}", flush=True)
-            self.project(server, url)
-            tell("Building it in a fresh machine")
-            result = self.sealock("run", url)
-            return self.receipt() or result
+            tree = self.directory / "tree"
+            unpack(fetch(cache_directory()), tree)
+            git.publish(REPOSITORY, tree)
+            tell("Starting the server: website, keeper and a worker")
+            setup = stack.enter_context(sealock.up())
+            person = sign_up(sealock, setup)
+            tell("Adding the project; its SSH key is made and sealed now")
+            self.project(git)
+            tell("Pushing; the Git server's hook tells Sealock")
+            print(git.push(REPOSITORY, PUSHED), flush=True)
+            result = sealock.run("watch", "sample")
+            result = self.receipt() or result
+            self.show(person.email, person.password)
+            if not self.once:
+                sealock.wait()
+            return result
 
     def image(self) -> None:
         """Build the image unless this very one is there: about two minutes, once."""
-        if self.sealock("image", "show", "python", quiet=True) != ExitCode.GREEN:
+        if self.installation.run("image", "show", "python", quiet=True) != ExitCode.GREEN:
             tell("Building the image `python`, once")
-        self.must("image", "build", "python")
+        self.installation.must("image", "build", "python")
 
-    def project(self, server: GitServer, url: str) -> None:
-        """Make the project, the server's host key pinned, and install its public key there."""
-        tell("Adding the project; its SSH key is made and sealed now")
-        self.must("project", "add", "sample", url, "--host-key", server.host_key)
-        public_key = subprocess.run(
-            [SEALOCK, "project", "key", "sample"],
-            env=self.environment,
-            check=True,
-            stdout=subprocess.PIPE,
-            text=True,
-        ).stdout
-        server.authorize(public_key, REPOSITORY)
+    def project(self, git: GitServer) -> None:
+        """Make the project, the server's host key pinned; install its public key and its hook there."""
+        made = self.installation.told(
+            "projects", "create", "sample", git.address(REPOSITORY), "--host-key", git.host_key
+        )
+        git.authorize(str(made["public_key"]), REPOSITORY)
+        hook = self.installation.told("projects", "hook", "sample")
+        git.install_hook(REPOSITORY, str(hook["script"]), self.installation.authority())
 
     def receipt(self) -> int:
-        """Show and verify the receipt of the run; returns an exit code."""
-        receipts = sorted((self.directory / "data/receipts").glob("*.intoto.jsonl"))
-        if not receipts:
-            return ExitCode.GREEN  # no machine has run, and the run has said why
-        tell("What its receipt says, and whether it is true to its signature")
-        shown = self.sealock("receipt", "show", str(receipts[-1]))
-        return shown or self.sealock("receipt", "verify", str(receipts[-1]))
+        """Verify the receipt of the build; returns an exit code."""
+        tell("Whether its receipt is true to its signature, and to the promises")
+        return self.installation.run("receipt", "verify", "sample")
 
-    def must(self, *arguments: str) -> None:
-        """A command without which there is no point in going on."""
-        code = self.sealock(*arguments)
-        if code != ExitCode.GREEN:
-            sys.exit(code)
-
-    def sealock(self, *arguments: str, quiet: bool = False) -> int:
-        """Run a command of Sealock to its end; Ctrl-C is for the command, which has cleaning up to do."""
-        output = subprocess.DEVNULL if quiet else None
-        with subprocess.Popen(
-            [SEALOCK, *arguments], env=self.environment, stdout=output, stderr=output
-        ) as process:
-            while True:
-                try:
-                    return process.wait()
-                except KeyboardInterrupt:
-                    continue
-                except SystemExit:
-                    process.terminate()
-                    raise
+    def show(self, email: str, password: str) -> None:
+        """What to open, and how to get in."""
+        build = self.installation.told("builds", "show", "sample")
+        tell(f"{self.installation.origin}/builds/{build['id']}")
+        if not self.once:
+            print(f"Sign in as {email} with {password}; Ctrl-C stops the server and removes all of it.")
 
 
 def tell(what: str) -> None:
@@ -116,8 +111,10 @@ def main() -> int:
     signal.signal(signal.SIGTERM, _end)
     try:
         with tempfile.TemporaryDirectory(prefix="sealock-sample-") as directory:
-            return Sample(Path(directory)).run()
-    except (RuntimeError, SealockError) as error:
+            return Sample(Path(directory), once=bool(os.environ.get("ONCE"))).run()
+    except KeyboardInterrupt:
+        return 130
+    except (RuntimeError, SealockError, subprocess.CalledProcessError) as error:
         print(f"Error: {error}", file=sys.stderr)
         return ExitCode.INFRASTRUCTURE
 
