@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import stat
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -284,3 +287,23 @@ def test_a_build_that_waits_is_waited_for(running: RunningSite, sealock: Sealock
     assert code == 1
     assert "shop#4" in out and "--- waits" in out and "cancelled" in out
     assert BuildState.ENDED is running.site.builds.kept[running.site.queued].state
+
+
+def test_ctrl_c_stops_the_watching_and_not_the_build(
+    running: RunningSite, signed_in: SignIn, config: Path
+) -> None:
+    code = "import sys; from sealock.cli.main import run_command_line; sys.exit(run_command_line(None))"
+    with subprocess.Popen(
+        [sys.executable, "-u", "-c", code, "watch", running.site.running],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert any("1 failed" in line for line in process.stdout), "the log did not come"
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "The build goes on" in err and "Traceback" not in err
+    view = running.site.builds.kept[running.site.running]
+    assert view.state is BuildState.RUNNING and not view.stopping

@@ -90,6 +90,16 @@ def test_a_file_put_in_its_place_by_a_link_or_by_a_neighbour_is_not_used(
     assert sealock("builds", "list")[0] == 2
 
 
+def typed_into(asked: list[str]) -> Callable[[str], str]:
+    """Somebody who types their password whenever they are asked, and by what."""
+
+    def answer(text: str) -> str:
+        asked.append(text)
+        return PASSWORD
+
+    return answer
+
+
 class Recorder(httpx2.AsyncBaseTransport):
     """Answers as it was told to, and keeps what it was asked."""
 
@@ -206,7 +216,7 @@ def test_who_does_not_confirm_the_fingerprint_is_not_asked_for_a_password(
     answers = iter([answer])  # asked for more than the fingerprint, it raises
     monkeypatch.setattr("click.termui.visible_prompt_func", lambda _: next(answers))
     asked: list[str] = []
-    monkeypatch.setattr("click.termui.hidden_prompt_func", lambda text: asked.append(text) or PASSWORD)
+    monkeypatch.setattr("click.termui.hidden_prompt_func", typed_into(asked))
     assert sealock("login", running.url)[0] == 2
     assert not asked and SignIns().current() is None
 
@@ -242,7 +252,7 @@ def test_who_shows_the_true_authority_but_is_not_certified_by_it_gets_nothing(
 
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
     asked: list[str] = []
-    monkeypatch.setattr("click.termui.hidden_prompt_func", lambda text: asked.append(text) or PASSWORD)
+    monkeypatch.setattr("click.termui.hidden_prompt_func", typed_into(asked))
     code, _, err = asyncio.run(attack())
     assert code == 3 and "is not the server" in err
     assert seen == [("/authority.pem", None)] and not asked
