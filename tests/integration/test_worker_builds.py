@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,15 @@ import pytest
 from sealock.core.build import Outcome
 from sealock.core.build_state import BuildState, StepState
 from sealock.core.builds import BuildView
+from sealock.core.machine import MachineState
 from sealock.core.project_settings import ProjectSettings
 from sealock.core.queue import Supersede
+from sealock.core.scope import Scope
 from sealock.core.sealed import LOCAL_ACCOUNT
-from sealock.machines.fake import FakeMachines
+from sealock.link.errors import NotKnown
+from sealock.link.website import Website
+from sealock.link.worker import Offer, Worker
+from sealock.machines.fake import FakeMachines, Faults
 from sealock.store.database.engine import open_database
 from sealock.store.database.migrations.run import upgrade
 from tests.support.checkout import Bench, bench, commit, git, make_repository
@@ -98,3 +104,191 @@ async def test_the_commit_that_was_pushed_is_built_and_not_the_branchs_newest(
         first, second = await ended(site, build), await ended(site, open_one)
     assert (first.outcome, first.commit) == (Outcome.GREEN, wanted)
     assert (second.outcome, second.commit) == (Outcome.GREEN, newer)
+
+
+SECRET = """\
+test:
+  unit:
+    secrets: [TOKEN]
+    commands:
+      - test "$TOKEN" = hunter22-hunter22 && echo "it is $TOKEN"
+"""
+
+
+async def test_a_secret_reaches_the_step_that_names_it_and_no_log(
+    made: Bench, site: WorkerSite, tmp_path: Path
+) -> None:
+    wanted = publish(made, tmp_path, SECRET)
+    project = await site.add_project(made)
+    site.put_secret(project, "TOKEN", b"hunter22-hunter22", Scope(protected_only=True))
+    build = await site.push(project, wanted)
+    _, identity = await site.joined()
+    async with Builder(made, FakeMachines(made.root)).working(site.url, identity):
+        view = await ended(site, build)
+    assert (view.outcome, view.reason) == (Outcome.GREEN, "")
+    assert site.log_of(project, build) == b"it is ***\n"
+
+
+async def test_a_branch_that_is_not_protected_gets_no_protected_secret(
+    made: Bench, site: WorkerSite, tmp_path: Path
+) -> None:
+    wanted = publish(made, tmp_path, SECRET)
+    project = await site.add_project(made)
+    site.put_secret(project, "TOKEN", b"hunter22-hunter22", Scope(protected_only=True))
+    build = await site.push(project, wanted, protected=False)
+    _, identity = await site.joined()
+    async with Builder(made, FakeMachines(made.root)).working(site.url, identity):
+        view = await ended(site, build)
+    assert view.outcome is Outcome.ERROR
+    assert "may not have every secret" in view.reason
+
+
+@dataclass(frozen=True)
+class Bad:
+    """A configuration, and how its build comes out."""
+
+    text: str
+    outcome: Outcome
+    reason: str
+    states: tuple[StepState, ...]
+
+
+RED = Bad(
+    "test:\n  unit:\n    - exit 3\n  slow:\n    - echo never\n",
+    Outcome.RED,
+    "`exit 3` ended with exit code 3",
+    (StepState.FAILED, StepState.SKIPPED),
+)
+
+
+@pytest.mark.parametrize("bad", [RED, Bad("test: [", Outcome.ERROR, "sealock.yml:1:", ())])
+async def test_a_build_that_is_not_green_says_why(
+    made: Bench, site: WorkerSite, tmp_path: Path, bad: Bad
+) -> None:
+    project = await site.add_project(made)
+    build = await site.push(project, publish(made, tmp_path, bad.text))
+    _, identity = await site.joined()
+    async with Builder(made, FakeMachines(made.root)).working(site.url, identity):
+        view = await ended(site, build)
+    assert (view.outcome, view.attempt) == (bad.outcome, 1)
+    assert view.reason.startswith(bad.reason)
+    assert tuple(step.state for step in view.steps) == bad.states
+    assert await site.builds.receipt(LOCAL_ACCOUNT, build)
+
+
+async def running(site: WorkerSite, build: str, step: str = "unit") -> None:
+    """Return once that step runs."""
+
+    async def runs() -> bool:
+        steps = (await site.build(build)).steps
+        return any(each.name == step and each.state is StepState.RUNNING for each in steps)
+
+    await until(runs)
+
+
+LONG = "test:\n  unit:\n    - echo begins; sleep 60\n"
+
+
+async def test_a_cancelled_build_ends_at_once_with_its_machine_gone(
+    made: Bench, site: WorkerSite, tmp_path: Path
+) -> None:
+    project = await site.add_project(made)
+    build = await site.push(project, publish(made, tmp_path, LONG))
+    _, identity = await site.joined()
+    machines = FakeMachines(made.root)
+    async with Builder(made, machines).working(site.url, identity):
+        await running(site, build)
+        await site.queue.cancel(build, "changed my mind")
+        async with asyncio.timeout(10):
+            view = await ended(site, build)
+    assert (view.outcome, view.steps[0].state) == (Outcome.CANCELLED, StepState.STOPPED)
+    assert machines.records[0].state is MachineState.GONE
+    receipt = await site.builds.receipt(LOCAL_ACCOUNT, build)
+    assert receipt is not None and site.verifier.verify(receipt).authentic
+    assert site.log_of(project, build) == b"begins\n"
+
+
+async def test_what_a_lost_build_did_is_not_uploaded_or_signed(
+    made: Bench, site: WorkerSite, tmp_path: Path
+) -> None:
+    project = await site.add_project(made)
+    build = await site.push(project, publish(made, tmp_path, LONG))
+    row, identity = await site.joined()
+    machines = FakeMachines(made.root)
+    builder = Builder(made, machines)
+    async with Website(site.url, identity.tls()) as website:
+        worker = Worker(website, identity, builder.ports(), Offer("1", 1), builder.said.append)
+        working = asyncio.create_task(worker.run())
+        await running(site, build)
+        await site.workers.revoke(row.id)
+        with pytest.raises(NotKnown):
+            await asyncio.wait_for(working, 20)
+    assert machines.records[0].state is MachineState.GONE
+    assert builder.said[-1].endswith(": lost")
+    assert await site.builds.receipt(LOCAL_ACCOUNT, build) is None
+    assert (await site.build(build)).outcome is None
+
+
+async def test_a_machine_that_is_lost_is_tried_once_more_in_a_new_one(
+    made: Bench, site: WorkerSite, tmp_path: Path
+) -> None:
+    project = await site.add_project(made)
+    build = await site.push(project, publish(made, tmp_path, GREEN))
+    _, identity = await site.joined()
+    machines = FakeMachines(made.root, Faults(never_ready=True))
+    async with Builder(made, machines).working(site.url, identity):
+        view = await ended(site, build)
+    assert (view.outcome, view.attempt) == (Outcome.ERROR, 2)
+    assert "did not come up" in view.reason
+    assert len(machines.records) == 2
+
+
+async def test_a_worker_that_is_told_to_stop_finishes_what_it_has_and_takes_nothing_new(
+    made: Bench, site: WorkerSite, tmp_path: Path
+) -> None:
+    project = await site.add_project(made, ProjectSettings(supersede=Supersede.NOTHING))
+    commit_id = publish(made, tmp_path, "test:\n  unit:\n    - sleep 2\n")
+    build = await site.push(project, commit_id)
+    _, identity = await site.joined()
+    builder = Builder(made, FakeMachines(made.root))
+    async with Website(site.url, identity.tls()) as website:
+        worker = Worker(website, identity, builder.ports(), Offer("1", 2), builder.said.append)
+        working = asyncio.create_task(worker.run())
+        await running(site, build)
+        worker.stop()
+        await asyncio.sleep(0.5)
+        late = await site.push(project, commit_id)
+        await asyncio.wait_for(working, 20)
+    assert (await site.build(build)).outcome is Outcome.GREEN
+    assert (await site.build(late)).state is BuildState.QUEUED
+
+
+async def test_a_worker_that_is_told_twice_gives_back_what_it_has(
+    made: Bench, site: WorkerSite, tmp_path: Path
+) -> None:
+    project = await site.add_project(made)
+    build = await site.push(project, publish(made, tmp_path, LONG))
+    _, identity = await site.joined()
+    machines = FakeMachines(made.root)
+    async with Builder(made, machines).working(site.url, identity):
+        await running(site, build)
+    view = await site.build(build)
+    assert (view.state, view.outcome) == (BuildState.QUEUED, None)
+    assert machines.records[0].state is MachineState.GONE
+
+
+async def test_a_build_goes_on_while_the_website_is_restarted(
+    made: Bench, site: WorkerSite, tmp_path: Path
+) -> None:
+    lines = "for i in $(seq 40); do echo line $i; sleep 0.1; done"
+    project = await site.add_project(made)
+    build = await site.push(project, publish(made, tmp_path, f"test:\n  unit:\n    - {lines}\n"))
+    _, identity = await site.joined()
+    async with Builder(made, FakeMachines(made.root)).working(site.url, identity):
+        await running(site, build)
+        await site.stop()
+        await asyncio.sleep(1)
+        await site.start()
+        view = await ended(site, build)
+    assert (view.outcome, view.attempt) == (Outcome.GREEN, 1)
+    assert site.log_of(project, build) == b"".join(b"line %d\n" % number for number in range(1, 41))
