@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -54,10 +54,11 @@ class Streams:
                 try:
                     await asyncio.wait((coming, ending), return_when=asyncio.FIRST_COMPLETED)
                 finally:
-                    if not coming.done():
-                        coming.cancel()
-                        with suppress(asyncio.CancelledError):
-                            await coming
+                    coming.cancel()  # does nothing to one that is done
+                    # The source may end just when we are: nobody would ask for that any more.
+                    await asyncio.wait((coming,))
+                    if not coming.cancelled():
+                        coming.exception()
                 if coming.cancelled():
                     return
                 try:

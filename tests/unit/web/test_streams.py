@@ -1,0 +1,65 @@
+"""Streams that stay open end with their reader, with their source and with the website, whichever is first."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from sealock.web.streams import Streams
+
+
+async def turns(count: int) -> None:
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("before", range(5))
+@pytest.mark.parametrize("between", range(6))
+def test_a_reader_that_goes_while_the_source_ends_leaves_nothing_behind(before: int, between: int) -> None:
+    async def scenario() -> None:
+        trouble: list[dict[str, Any]] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, told: trouble.append(told))
+        streams, gate = Streams(), asyncio.Event()
+
+        async def source() -> AsyncIterator[int]:
+            yield 1
+            await gate.wait()
+
+        async def read() -> None:
+            async for _ in streams.follow(source()):
+                pass
+
+        reader = asyncio.create_task(read())
+        await turns(2 + before)
+        gate.set()
+        await turns(between)
+        reader.cancel()
+        await asyncio.gather(reader, return_exceptions=True)
+        gc.collect()
+        await turns(1)
+        assert trouble == []
+
+    asyncio.run(scenario())
+
+
+def test_every_stream_ends_with_the_website() -> None:
+    async def scenario() -> None:
+        streams = Streams()
+
+        async def source() -> AsyncIterator[int]:
+            yield 1
+            await asyncio.Event().wait()
+
+        async def read() -> list[int]:
+            return [each async for each in streams.follow(source())]
+
+        reader = asyncio.create_task(read())
+        await turns(5)
+        streams.end()
+        assert await asyncio.wait_for(reader, 5) == [1]
+
+    asyncio.run(scenario())
