@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -23,17 +22,11 @@ from sealock.core.secret import Secret
 from sealock.core.server import LOCAL_WORKER, Ready
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
     from sealock.access.authority import Authority
     from sealock.access.joining import Joining
     from sealock.core.certificate import Certificate
     from sealock.core.queue import Queue
-    from sealock.core.release import Exposures
-    from sealock.core.sealed import KeyDestroyer, SealedPlace, SealedValues
-    from sealock.keeper.client import KeeperClient
-    from sealock.serving_parts import Parts
-    from sealock.settings import Settings
+    from sealock.serving_parts import Installation, Parts
     from sealock.store.database.engine import Database
     from sealock.web.origin import Origin
     from sealock.web.tls import Listen, Website
@@ -47,22 +40,6 @@ LOCAL_MACHINES = 1
 """Builds at once of the local worker, until it says itself how many."""
 
 Say = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Installation:
-    """What serving shares with the rest of an installation. client: the keeper, which is never started from
-    here. owner_key: people are signed in with the keeper by it. places: where sealed values lie.
-    database_url: of the server's database."""
-
-    settings: Settings
-    database_url: str
-    client: KeeperClient
-    owner_key: Callable[[], Ed25519PrivateKey]
-    values: SealedValues
-    places: Callable[[], Sequence[SealedPlace]]
-    keys: KeyDestroyer
-    exposures: Exposures
 
 
 class Serving:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -14,15 +14,18 @@ from sealock.core.files import create_secret_file, read_secret_file
 from sealock.core.secret import Secret
 
 if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
     from sealock.access.authority import Authority
     from sealock.access.joining import Joining
     from sealock.builds.hosted_projects import HostedProjects
     from sealock.builds.intake import Intake
     from sealock.core.queue import Wakeups
-    from sealock.core.sealed import Owner, PublicKeys
+    from sealock.core.release import Exposures
+    from sealock.core.sealed import KeyDestroyer, Owner, PublicKeys, SealedPlace, SealedValues
+    from sealock.keeper.client import KeeperClient
     from sealock.ledger.signing import InstallationKey
     from sealock.livelog.files import LogFiles
-    from sealock.serving import Installation
     from sealock.settings import Settings
     from sealock.store.database.access import DatabaseAccess
     from sealock.store.database.builds import DatabaseBuilds
@@ -38,6 +41,22 @@ if TYPE_CHECKING:
 HOOK_KEY_LENGTH = 32
 
 Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Installation:
+    """What serving shares with the rest of an installation. client: the keeper, which is never started from
+    here. owner_key: people are signed in with the keeper by it. places: where sealed values lie.
+    database_url: of the server's database."""
+
+    settings: Settings
+    database_url: str
+    client: KeeperClient
+    owner_key: Callable[[], Ed25519PrivateKey]
+    values: SealedValues
+    places: Callable[[], Sequence[SealedPlace]]
+    keys: KeyDestroyer
+    exposures: Exposures
 
 
 @dataclass(frozen=True)

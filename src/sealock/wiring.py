@@ -211,7 +211,8 @@ class Wiring:
 
     def server(self) -> Server:
         """The website with its door for workers."""
-        from sealock.serving import Installation, Serving
+        from sealock.serving import Serving
+        from sealock.serving_parts import Installation
 
         return Serving(
             Installation(

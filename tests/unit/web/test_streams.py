@@ -1,4 +1,4 @@
-"""Streams that stay open end with their reader, with their source and with the website, whichever is first."""
+"""Streams that stay open end with their reader, with their source and with the website."""
 
 from __future__ import annotations
 
