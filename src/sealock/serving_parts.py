@@ -85,9 +85,21 @@ class Making:
     async def parts(self, stack: AsyncExitStack, workers_at: str, say: Say) -> Parts:
         """All of it. stack: closes what is open. workers_at: where workers of other hosts reach us."""
         service = await self._service(stack, workers_at)
-        return Parts(self._web(service), self._for_workers(say))
+        rates = await self._rates(stack)
+        return Parts(self._web(service, rates), self._for_workers(rates, say))
 
-    def _web(self, service: ServicePorts) -> WebPorts:
+    async def _rates(self, stack: AsyncExitStack) -> Rates:
+        """Of requests; counted in memory, or where several websites share them."""
+        from sealock.web.rates import Rates
+
+        server = redis_of(self._settings)
+        if server is None:
+            return Rates()
+        from sealock.store.redis.rates import shared_counts
+
+        return Rates(await stack.enter_async_context(shared_counts(server)))
+
+    def _web(self, service: ServicePorts, rates: Rates) -> WebPorts:
         from sealock.access.passwords import Passwords
         from sealock.access.sessions import Sessions
         from sealock.access.sign_in import Setup, SignIn
@@ -106,7 +118,7 @@ class Making:
             tokens=Tokens(self._access),
             hooks=HostedHooks(self._hook_key, DatabaseAllProjects(self._database), self._intake),
             check_ref=check_ref,
-            rates=self._rates,
+            rates=rates,
             streams=Streams(),
             service=service,
         )
@@ -145,7 +157,7 @@ class Making:
             idempotency=DatabaseIdempotency(self._database),
         )
 
-    def _for_workers(self, say: Say) -> WorkerPorts:
+    def _for_workers(self, rates: Rates, say: Say) -> WorkerPorts:
         from sealock.keeper.relay import WorkerRelay
         from sealock.ledger.receipts import Signer
         from sealock.livelog.received import ReceivedLogs
@@ -162,7 +174,7 @@ class Making:
             relay=WorkerRelay(self._installation.client, say),
             logs=ReceivedLogs(self._logs.directory),
             signer=Signer(self._installation_key),
-            rates=self._rates,
+            rates=rates,
             version=__version__,
         )
 
@@ -237,17 +249,6 @@ class Making:
         from sealock.livelog.files import LogFiles
 
         return LogFiles(self._settings.data_dir / "logs")
-
-    @cached_property
-    def _rates(self) -> Rates:
-        from sealock.web.rates import Rates
-
-        server = redis_of(self._settings)
-        if server is None:
-            return Rates()
-        from sealock.store.redis.rates import shared_counts
-
-        return Rates(shared_counts(server))
 
     @cached_property
     def _public_keys(self) -> PublicKeys:
