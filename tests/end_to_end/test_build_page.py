@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from axe_playwright_python.async_playwright import Axe
+from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]
 from playwright.async_api import BrowserContext, Page, expect
 
 from sealock.core.build import Outcome
@@ -187,7 +187,8 @@ async def test_keys_alone_do_all_of_it(desk: Desk) -> None:
     await page.locator(".log-box").focus()
     before = await page.evaluate("document.querySelector('.log-box').scrollTop")
     await page.keyboard.press("PageUp")
-    await page.wait_for_function(f"document.querySelector('.log-box').scrollTop < {before}")
+    await page.wait_for_timeout(500)
+    assert await page.evaluate("document.querySelector('.log-box').scrollTop") < before
     await page.keyboard.press("g")
     await page.keyboard.press("d")
     await page.wait_for_url(f"{desk.served.url}/")

@@ -27,8 +27,8 @@ from sealock.web.pages.frame import Asker, render
 from sealock.web.pages.log_rows import rows
 from sealock.web.pages.waterfall import Waterfall, waterfall
 
-AROUND = 25
-"""Lines of the log before and behind the one it opens at that are in the page itself."""
+BEFORE, BEHIND = 8, 40
+"""Lines of the log around the one it opens at that are in the page itself."""
 
 PARTS = ("head", "steps")
 NO_LINES = Markup()
@@ -142,7 +142,7 @@ async def _opening(request: Request, build: BuildView, person: Person) -> Openin
             page = await log.page(page_of(line))
     except NoLog as none:
         return Opening(build.attempt, missing=none)
-    near = [each for each in page.lines if abs(each.number - line) <= AROUND]
+    near = [each for each in page.lines if line - BEFORE <= each.number <= line + BEHIND]
     link = f"/builds/{build.id}/log?page={page.number}&amp;attempt={build.attempt}"
     return Opening(
         build.attempt,

@@ -129,7 +129,7 @@ async def test_the_page_itself_has_the_lines_around_the_failure(
     site: Site, browser: httpx2.AsyncClient
 ) -> None:
     page = (await browser.get(f"/builds/{site.red}")).text
-    assert numbers(page) == list(range(675, 726))
+    assert numbers(page) == list(range(692, 741))
     assert 'data-failing="700"' in page and "make test" in page
 
 
