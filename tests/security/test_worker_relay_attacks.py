@@ -1,0 +1,211 @@
+"""A worker that asks the keeper, through the website, for what is not its own; and a website that looks at what
+it carries. The keeper is real."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sealock.core.build_state import BuildState, Trigger
+from sealock.core.builds import BuildView, Work
+from sealock.core.grant import Role, Session
+from sealock.core.lease import LONGEST_LEASE, KeeperAway, LeasedStep, Refused, Terms
+from sealock.core.project import Project, ssh_key_name
+from sealock.core.project_settings import ProjectSettings
+from sealock.core.scope import Scope
+from sealock.core.sealed import LOCAL_ACCOUNT, DoesNotOpen, Kind, Owner, Sealed, SealedName
+from sealock.core.source import GitAddress
+from sealock.keeper import key_messages, protocol
+from sealock.keeper.carried_door import CarriedDoor
+from sealock.keeper.client import KeeperClient
+from sealock.keeper.opening import open_with
+from sealock.keeper.peers import Peers
+from sealock.keeper.relay import WorkerRelay
+from sealock.keeper.sealing import new_pair
+from sealock.keeper.statements import sign, told_lease
+from tests.support.keeper import EVERYTHING, KeeperFixture, client, serving
+
+pytestmark = pytest.mark.anyio
+
+RUN, OTHER_RUN = "a" * 32, "b" * 32
+PROJECT, OTHER_PROJECT = "1" * 32, "2" * 32
+VALUE = b"hunter22-hunter22"
+
+
+class Lab:
+    """A build that a worker has, and everything between it and the keeper. carried: every answer, as the
+    website has it."""
+
+    def __init__(self, keeper: KeeperFixture, socket: Path) -> None:
+        self.keeper = keeper
+        self.log: list[str] = []
+        self.carried: list[bytes] = []
+        self.relay = WorkerRelay(client(socket, os.geteuid()), self.log.append)
+        self.key = keeper.seal(ssh_key_name(PROJECT, "shop", 1), VALUE)
+        self.work = Work(_view(), _project(self.key), ProjectSettings())
+        self.worker = KeeperClient(CarriedDoor(self.carry))
+
+    async def carry(self, frame: bytes) -> bytes:
+        self.carried.append(await self.relay.carry(frame, self.work, RUN))
+        return self.carried[-1]
+
+    def secret(self, project: str = PROJECT, scope: Scope | None = None) -> Sealed:
+        return self.keeper.seal(SealedName(LOCAL_ACCOUNT, project, Kind.VARIABLE, "TOKEN", 1), VALUE, scope)
+
+    def issued(self) -> Terms:
+        """Of the latest lease."""
+        reply = protocol.decode_reply(next(one for one in reversed(self.carried) if b'"issued"' in one))
+        assert isinstance(reply, protocol.Issued)
+        return told_lease(reply.lease).terms
+
+
+def _view() -> BuildView:
+    return BuildView(
+        id=RUN, account=LOCAL_ACCOUNT, project=PROJECT, project_name="shop", number=1,
+        state=BuildState.RUNNING, outcome=None, reason="", trigger=Trigger.PUSH, ref="refs/heads/topic",
+        branch="topic", commit=None, message="", author="", person=None, pipelines=(), restart_of=None,
+        attempt=1, protected=False, from_fork=True, created_at=1.0, started_at=1.0, ended_at=None,
+    )  # fmt: skip
+
+
+def _project(key: Sealed) -> Project:
+    return Project(
+        PROJECT, "shop", GitAddress("git", "h", 22, "shop.git"), ("k",), "ssh-ed25519 AAAA", key, 1.0
+    )
+
+
+def lies(*secrets: SealedName) -> Terms:
+    """What a worker states that wants all it can get."""
+    steps = (LeasedStep("test:unit", "test", "unit", secrets),)
+    return Terms(
+        build=OTHER_RUN, attempt=1, account="somebody", project=OTHER_PROJECT, plan_digest="sha256:0",
+        ssh_key=ssh_key_name(OTHER_PROJECT, "other", 1), steps=steps, branch="main", protected=True,
+        fork=False, worker="boss", lifetime=10 * LONGEST_LEASE,
+    )  # fmt: skip
+
+
+@pytest.fixture
+async def lab(tmp_path: Path) -> AsyncIterator[Lab]:
+    keeper, socket = KeeperFixture(tmp_path / "home"), tmp_path / "keeper.sock"
+    async with serving(keeper, socket, Peers({os.geteuid(): EVERYTHING})):
+        yield Lab(keeper, socket)
+    keeper.stop()
+
+
+async def test_a_lease_is_on_the_servers_terms_whatever_the_worker_states(lab: Lab) -> None:
+    async with lab.worker.lease(lies()):
+        terms = lab.issued()
+    assert (terms.build, terms.account, terms.project) == (RUN, LOCAL_ACCOUNT, PROJECT)
+    assert (terms.branch, terms.protected, terms.fork) == ("topic", False, True)
+    assert (terms.worker, terms.lifetime) == (EVERYTHING.name, LONGEST_LEASE)
+    assert terms.ssh_key == lab.key.name
+
+
+async def test_a_protected_secret_stays_away_from_a_branch_that_is_called_protected(lab: Lab) -> None:
+    secret = lab.secret(scope=Scope(protected_only=True))
+    async with lab.worker.lease(lies(secret.name)) as held:
+        with pytest.raises(Refused):
+            await held.open(secret, step="test:unit")
+
+
+async def test_another_projects_secrets_cannot_be_leased(lab: Lab) -> None:
+    with pytest.raises(Refused):
+        async with lab.worker.lease(lies(lab.secret(OTHER_PROJECT).name)):
+            pytest.fail("it was leased")
+
+
+FORBIDDEN = [
+    protocol.EndAll(),
+    protocol.AskStatus(),
+    protocol.Revoke(grant="g"),
+    protocol.AskExposures(build=OTHER_RUN),
+    protocol.AskPublicKey(owner=Owner(LOCAL_ACCOUNT, OTHER_PROJECT)),
+    protocol.AskPublicKey(owner=Owner(LOCAL_ACCOUNT)),
+    key_messages.AskKeys(),
+    key_messages.AskOwners(),
+    key_messages.DestroyKeys(owner=Owner(LOCAL_ACCOUNT, PROJECT)),
+]
+
+
+@pytest.mark.parametrize("request_", FORBIDDEN, ids=lambda one: one.op)
+async def test_what_is_not_a_builds_is_refused_and_never_reaches_the_keeper(
+    lab: Lab, request_: protocol.Request
+) -> None:
+    epoch, before = lab.keeper.epoch.number, len(lab.keeper.log)
+    with pytest.raises(Refused) as refused:
+        await lab.worker.ask(request_)
+    assert refused.value.reference in lab.log[0]
+    assert (lab.keeper.epoch.number, len(lab.keeper.log)) == (epoch, before)
+
+
+async def test_a_lease_of_another_build_opens_and_ends_nothing(lab: Lab) -> None:
+    other = replace(lies(), account=LOCAL_ACCOUNT, worker=EVERYTHING.name, ssh_key=None, lifetime=60.0)
+    lease = lab.keeper.issue(other)
+    secret = lab.secret()
+    for request in (
+        protocol.Open(sealed=(secret,), step="test:unit", lease=lease, nonce=bytes(16)),
+        protocol.Open(sealed=(secret,), step="test:unit", lease="made.up", nonce=bytes(16)),
+        protocol.Open(sealed=(secret,), nonce=bytes(16)),
+        protocol.End(lease=lease),
+    ):
+        with pytest.raises(Refused):
+            await lab.worker.ask(request)
+    assert len(lab.log) == 4
+    assert not lab.keeper.log
+
+
+async def test_a_persons_session_is_not_carried_for_a_worker(lab: Lab) -> None:
+    session = Session("s", "ada", LOCAL_ACCOUNT, Role.MEMBER, True, lab.keeper.public, 1, 2e9)
+    log_key = lab.keeper.seal(SealedName(LOCAL_ACCOUNT, PROJECT, Kind.LOG_KEY, RUN, 1), bytes(32))
+    signed = sign(session, lab.keeper.authority)
+    async with lab.worker.lease(lies()):
+        reply = protocol.decode_reply(lab.carried[-1])
+        assert isinstance(reply, protocol.Issued)
+        for lease in (None, reply.lease):
+            asked = protocol.Open(sealed=(log_key,), lease=lease, session=signed, nonce=bytes(16))
+            with pytest.raises(Refused):
+                await lab.worker.ask(asked)
+    assert len(lab.log) == 2
+
+
+@pytest.mark.parametrize(
+    "frame", [b"", b"{}", b"\xff", b'{"sealock":1,"request":{"op":"open-sesame"}}', bytes(99)]
+)
+async def test_what_is_no_frame_is_refused(lab: Lab, frame: bytes) -> None:
+    assert isinstance(protocol.decode_reply(await lab.carry(frame)), protocol.No)
+    assert not lab.keeper.log
+
+
+async def test_the_website_carries_a_value_and_cannot_read_it(lab: Lab) -> None:
+    secret = lab.secret()
+    async with lab.worker.lease(lies(secret.name)) as held:
+        with await held.open(secret, step="test:unit") as value:
+            assert value.reveal() == VALUE
+        answer = lab.carried[-1]
+    assert VALUE not in answer
+    reply = protocol.decode_reply(answer)
+    assert isinstance(reply, protocol.Handed)
+    ours, _ = new_pair()
+    with ours, pytest.raises(DoesNotOpen):
+        open_with(ours, protocol.binding(bytes(16), secret.name), reply.values[0].sealed)
+
+
+async def test_a_website_that_states_its_own_key_has_a_lease_the_worker_notices(lab: Lab) -> None:
+    """It could ask the keeper for a lease to a key of its own; the worker's values then do not open there."""
+    theirs, public = new_pair()
+    secret = lab.secret()
+
+    async def exchanged(frame: bytes) -> bytes:
+        request = protocol.decode_request(frame)
+        if isinstance(request, protocol.Issue):
+            frame = protocol.encode_request(request.model_copy(update={"key": public}))
+        return await lab.carry(frame)
+
+    with theirs:
+        async with KeeperClient(CarriedDoor(exchanged)).lease(lies(secret.name)) as held:
+            with pytest.raises(KeeperAway, match="did not answer"):
+                await held.open(secret, step="test:unit")
