@@ -17,8 +17,8 @@ COLOURS = (
     (re.compile(r"== |sealock "), "#e6edf3", "bold"),
     (re.compile(r"==> "), "#79c0ff", "bold"),
     (re.compile(r"\$ "), "#d2a8ff", "bold"),
-    (re.compile(r"green|ok |Authentic"), "#56d364", "bold"),
-    (re.compile(r"red|Error"), "#ff7b72", "bold"),
+    (re.compile(r"green|ok |Authentic|✔"), "#56d364", "bold"),
+    (re.compile(r"red|Error|✘"), "#ff7b72", "bold"),
     (re.compile(r"    |---"), "#8b949e", "normal"),
 )
 
