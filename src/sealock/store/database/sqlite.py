@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import sqlite3
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -99,21 +100,35 @@ def _create(path: Path) -> None:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
+class _EndsItsTransaction(sqlite3.Connection):
+    """A request that is cancelled in the middle of a statement leaves a cursor to its exception's traceback,
+    and SQLite keeps a connection with a cursor open after it is closed, its lock on the file with it. So it
+    is rolled back first."""
+
+    def close(self) -> None:
+        """Roll back, then close; again if need be."""
+        with suppress(sqlite3.ProgrammingError):  # it is closed
+            self.rollback()
+        super().close()
+
+
 def sqlite_engine(path: Path) -> AsyncEngine:
     """An engine for the file, whose transactions are begun by SQLite itself and not when Python thinks so."""
     url = URL.create("sqlite+aiosqlite", database=str(path))
-    engine = create_async_engine(url, connect_args={"timeout": BUSY_SECONDS})
+    engine = create_async_engine(url, connect_args=_arguments())
     _listen(engine.sync_engine)
     return engine
 
 
 def waiting_sqlite_engine(path: Path) -> Engine:
     """The same for whoever has no event loop: its calls wait."""
-    engine = create_engine(
-        URL.create("sqlite", database=str(path)), connect_args={"timeout": BUSY_SECONDS}, pool_size=1
-    )
+    engine = create_engine(URL.create("sqlite", database=str(path)), connect_args=_arguments(), pool_size=1)
     _listen(engine)
     return engine
+
+
+def _arguments() -> dict[str, Any]:
+    return {"timeout": BUSY_SECONDS, "factory": _EndsItsTransaction}
 
 
 def _listen(engine: Engine) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -236,3 +238,33 @@ def test_a_link_is_no_database(path: Path, tmp_path: Path) -> None:
     link.symlink_to(path)
     with pytest.raises(PermanentError, match="is a link"):
         make_file(link)
+
+
+async def test_a_cancelled_writer_lets_go_of_the_file(path: Path) -> None:
+    """Wherever it is cancelled, and whoever keeps its exception, another process can write at once."""
+    timing = random.Random(4)
+    async with open_database(f"sqlite:///{path}") as database:
+        async with database.write() as connection:
+            await connection.execute(text("CREATE TABLE numbers (number INTEGER)"))
+
+        async def work() -> None:
+            while True:
+                async with database.write() as connection:
+                    (await connection.execute(text("SELECT count(*) FROM numbers"))).one()
+                    await connection.execute(text("UPDATE numbers SET number = 1"))
+
+        for _ in range(200):
+            tasks = [asyncio.create_task(work()) for _ in range(3)]
+            await asyncio.sleep(timing.uniform(0, 0.01))
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+            await asyncio.to_thread(_take, path)
+
+
+def _take(path: Path) -> None:
+    other = sqlite3.connect(path, timeout=2, isolation_level=None)
+    try:
+        other.execute("BEGIN IMMEDIATE")
+    finally:
+        other.close()
