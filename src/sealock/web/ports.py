@@ -123,8 +123,9 @@ class IntakePort(Protocol):
         person: str | None,
         delivery: str = "",
     ) -> Created:
-        """A build that somebody asks for. ref: branch, tag or commit, None for the default branch. UsageError
-        for a ref or a pipeline's name that cannot be one; LookupError if there is no such project."""
+        """A build that somebody asks for. ref: a branch, a commit or `refs/tags/TAG` (a name alone is a
+        branch), None for the default branch. UsageError for a ref or a pipeline's name that cannot be one;
+        LookupError if there is no such project."""
         ...
 
     async def restart(self, account: str, build: str, *, failed_only: bool, person: str | None) -> Created:
