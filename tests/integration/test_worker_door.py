@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from sealock.builds import worker_wire as wire
+from sealock.core.build import Outcome
 from sealock.core.builds import run_id
 from sealock.core.errors import PermanentError, UsageError
 from sealock.core.project_settings import ProjectSettings
 from sealock.core.queue import Beat, Supersede
+from sealock.core.sealed import Kind
 from sealock.core.secret import Secret
 from sealock.link.errors import Lost, NotKnown, NotTaken, NotTheWebsite, WebsiteAway
 from sealock.link.identity import Identity, JoinToken, new_pair, trusting
@@ -256,7 +258,7 @@ async def test_nobody_speaks_of_a_build_that_another_has(site: WorkerSite, job: 
             link.carry(b"{}"),
             link.fail("no", temporary=True),
             link.pinned(),
-            link.sealed(wire.Kind.VARIABLE, "TOKEN", None),
+            link.sealed(Kind.VARIABLE, "TOKEN", None),
         ):
             with pytest.raises(Lost):
                 await say
@@ -271,7 +273,7 @@ async def test_an_attempt_of_the_past_is_not_heard(site: WorkerSite, website: We
     old = JobLink(website, job)
     assert await old.beat(0) is Beat.LOST
     with pytest.raises(Lost):
-        await old.end(wire.Outcome.GREEN, "", None)
+        await old.end(Outcome.GREEN, "", None)
     with pytest.raises(Lost):
         await old.carry(b"{}")
     assert await JobLink(website, again).beat(0) is Beat.OK

@@ -1,4 +1,4 @@
-"""What a worker says of a build is held against what is known: each condition has a lie that it alone finds."""
+"""What a worker says of a build is held against what is known: each condition has a lie it alone finds."""
 
 from __future__ import annotations
 
