@@ -1,5 +1,5 @@
-"""A worker that asks the keeper, through the website, for what is not its own; a website that looks at what it
-carries. The keeper is real."""
+"""A worker that asks the keeper, through the website, for what is not its own; a website that looks at what
+it carries. The keeper is real."""
 
 from __future__ import annotations
 
