@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode
@@ -23,7 +24,9 @@ STATUSES = (
 )
 """What a list can be narrowed to: what waits, what runs, or how it came out."""
 PER_PAGE = 30
-LONGEST = 1024
+LONGEST_BRANCH = 8192
+"""Characters."""
+_ID = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True)
@@ -55,20 +58,16 @@ class BuildList:
 
 
 def wanted_of(request: Request) -> Wanted:
-    """What is asked for. 422 for what cannot be; what we do not know is passed over, as links grow old."""
-    told = {
-        name: request.query_params.get(name, "") for name in ("project", "branch", "status", "mine", "before")
-    }
-    if (
-        any(len(value) > LONGEST for name, value in told.items() if name != "branch")
-        or len(told["branch"]) > 8192
-    ):
-        raise HTTPException(422, "The address is too long.")
+    """What is asked for. 422 for what cannot be; a word we do not know is passed over, as links grow old."""
+    told = {name: request.query_params.get(name, "") for name in ("project", "branch", "status", "before")}
+    if any(told[name] and not _ID.fullmatch(told[name]) for name in ("project", "before")):
+        raise HTTPException(422, "There is no such part of the list.")
+    if len(told["branch"]) > LONGEST_BRANCH or "\0" in told["branch"]:
+        raise HTTPException(422, "This cannot be a branch.")
     if told["status"] and told["status"] not in STATUSES:
         raise HTTPException(422, "There is no such status.")
-    return Wanted(
-        told["project"], told["branch"].strip(), told["status"], "yes" if told["mine"] else "", told["before"]
-    )
+    mine = "yes" if request.query_params.get("mine") else ""
+    return Wanted(told["project"], told["branch"].strip(), told["status"], mine, told["before"])
 
 
 async def part_of(

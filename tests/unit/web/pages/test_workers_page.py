@@ -1,0 +1,97 @@
+"""The page of workers: added, invited, drained, revoked."""
+
+from __future__ import annotations
+
+import httpx2
+import pytest
+
+from sealock.core.access import Membership
+from sealock.core.grant import Role
+from sealock.core.sealed import LOCAL_ACCOUNT
+from sealock.core.worker_state import WorkerState
+from tests.support.pages import Page
+from tests.support.site import Site
+
+pytestmark = pytest.mark.anyio
+NEW = {"name": "builder-1", "machines": "4", "labels": "kvm, big"}
+
+
+async def test_a_worker_is_added_and_its_token_shown_once(site: Site, browser: httpx2.AsyncClient) -> None:
+    answer = await browser.post("/workers", data=NEW)
+    assert answer.status_code == 200 and "invitation-of-builder-1" in answer.text
+    assert answer.headers["cache-control"] == "no-store"
+    assert "sealock worker --server https://" in answer.text
+    worker = await site.workers.named("builder-1")
+    assert worker is not None and (worker.machines, worker.labels) == (4, ("kvm", "big"))
+    again = (await browser.get("/workers")).text
+    assert "invitation-of" not in again and "Has yet to join" in again
+    other = await browser.post("/workers/builder-1/invite")
+    assert "invitation-of-builder-1" in other.text
+
+
+@pytest.mark.parametrize(
+    ("changed", "field"),
+    [
+        ({"name": "Builder"}, "name"),
+        ({"name": "../x"}, "name"),
+        ({"machines": "0"}, "machines"),
+        ({"machines": "65"}, "machines"),
+        ({"labels": "A"}, "labels"),
+        ({"labels": ",".join(f"l{n}" for n in range(17))}, "labels"),
+    ],
+)
+async def test_a_worker_that_cannot_be_is_told_so(
+    site: Site, browser: httpx2.AsyncClient, changed: dict[str, str], field: str
+) -> None:
+    answer = await browser.post("/workers", data=NEW | changed)
+    assert answer.status_code == 422 and Page(answer.text).by_id(f"{field}-fault") is not None
+    assert not site.workers.kept and "invitation-of" not in answer.text
+
+
+async def test_a_name_that_is_taken_is_told(browser: httpx2.AsyncClient) -> None:
+    await browser.post("/workers", data=NEW)
+    answer = await browser.post("/workers", data=NEW)
+    assert answer.status_code == 422 and "invitation-of" not in answer.text
+
+
+async def test_a_worker_is_revoked_by_typing_its_name(site: Site, browser: httpx2.AsyncClient) -> None:
+    await browser.post("/workers", data=NEW)
+    assert (await browser.post("/workers/builder-1/revoke", data={"name": "x"})).status_code == 422
+    assert await site.workers.named("builder-1") is not None
+    assert (await browser.post("/workers/builder-1/revoke", data={"name": "builder-1"})).status_code == 303
+    assert [one.state for one in await site.workers.all()] == [WorkerState.REVOKED]
+    assert "Revoked" in (await browser.get("/workers")).text
+    for what in ("revoke", "invite", "drain"):
+        assert (
+            await browser.post(f"/workers/builder-1/{what}", data={"name": "builder-1"})
+        ).status_code == 404
+
+
+async def test_a_worker_is_drained(site: Site, browser: httpx2.AsyncClient) -> None:
+    await browser.post("/workers", data=NEW)
+    drained: list[str] = []
+
+    async def drain(worker: str) -> int:
+        drained.append(worker)
+        return 0
+
+    site.builds.queue.drain = drain  # type: ignore[method-assign]
+    assert (await browser.post("/workers/builder-1/drain")).status_code == 303
+    worker = await site.workers.named("builder-1")
+    assert worker is not None and drained == [worker.id]
+
+
+async def test_states_are_words(site: Site, browser: httpx2.AsyncClient) -> None:
+    worker = await site.workers.add("there", (), 1)
+    await site.workers.joined(worker.id, b"x")
+    assert "Away" in (await browser.get("/workers")).text
+    await site.workers.hello(worker.id, "0.1", 1, ())
+    assert "Active" in (await browser.get("/workers")).text
+
+
+async def test_an_owner_who_does_not_operate_has_no_workers(site: Site) -> None:
+    owner = await site.add_person("own@example.com", Membership(LOCAL_ACCOUNT, Role.OWNER))
+    async with site.browser(owner) as browser:
+        assert (await browser.get("/workers")).status_code == 403
+        assert (await browser.post("/workers", data=NEW)).status_code == 403
+    assert not site.workers.kept
