@@ -32,15 +32,22 @@ async def follow_log(
 
     UsageError if there is no log; TemporaryError if the server stays away."""
     last, failed = "", 0
+    part: dict[str, Any] | None = None  # of a line: if nothing more of it comes, that was all of it
     while True:
         try:
             async with aclosing(_events(api, build, attempt, last)) as events:
                 async for event in events:
                     failed = 0
                     if event.event == "end":
+                        if part is not None:
+                            yield part | {"whole": True}
                         return
                     if event.event == "line":
-                        yield _line(event.data) | {"whole": "." not in event.id}
+                        line = _line(event.data) | {"whole": "." not in event.id}
+                        if part is not None and part["number"] != line["number"]:
+                            yield part | {"whole": True}
+                        part = None if line["whole"] else line
+                        yield line
                         last = event.id or last
                     elif event.event == "refused":
                         raise UsageError(said(_line(event.data), "reason") or "The server refuses to go on")

@@ -124,6 +124,14 @@ async def _pages(api: Api, build: str, *, as_json: bool, colour: bool) -> None:
 async def _raw(api: Api, build: str) -> None:
     sanitizer = Sanitizer(colour=False)
     async with api.stream("builds", build, "log", "raw", headers={"Accept": "text/plain"}) as answer:
+        last = ""
         async for piece in answer.aiter_bytes():
-            click.echo(sanitizer.feed(piece), nl=False)
-    click.echo(sanitizer.finish(), nl=False)
+            last = _printed(sanitizer.feed(piece)) or last
+    last = _printed(sanitizer.finish()) or last
+    if last and not last.endswith("\n"):
+        click.echo()
+
+
+def _printed(text: str) -> str:
+    click.echo(text, nl=False)
+    return text

@@ -80,6 +80,11 @@ async def test_a_line_that_is_not_whole_is_marked_and_comes_again() -> None:
     assert server.came_back_with == [None, "1.5"]
 
 
+async def test_a_line_that_ended_without_more_of_it_is_whole_once_that_is_known() -> None:
+    server = Server(([event(1, "1.5"), event(2), event(3, "3.5"), END], False))
+    assert await followed(server) == [(1, False), (1, True), (2, True), (3, False), (3, True)]
+
+
 async def test_a_server_that_stays_away_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(following, "TRIES", 3)
     server = Server(*[None] * 9)
