@@ -71,7 +71,7 @@ def show(build: str, *, as_json: bool) -> None:
 
 @builds.command()
 @click.argument("project")
-@click.option("--ref", metavar="REF", help="Branch, tag or commit. Default: the project's default branch.")
+@click.option("--ref", metavar="REF", help="Branch, commit, or refs/tags/TAG. Default: the default branch.")
 @click.option(
     "--pipeline", "pipelines", multiple=True, metavar="NAME", help="Only this one; may be repeated."
 )

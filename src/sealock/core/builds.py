@@ -44,10 +44,10 @@ def account_topic(account: str) -> str:
 
 @dataclass(frozen=True)
 class NewBuild:
-    """What is asked for. ref: branch, tag or commit to fetch, None for the default branch. branch: None if it
-    is not known to be one. commit: None where the server's newest is meant. person: who asked, an id.
-    pipelines: none named means all. delivery: what asked, taken once for each project; `` always.
-    restart_of: the build it repeats. secrets_of: the attempt whose versions of secrets it is to get."""
+    """What is asked for. ref: to fetch, None for the default branch. branch: None if it is not known to be
+    one. commit: None where the server's newest is meant. person: who asked, an id. pipelines: none named
+    means all. delivery: what asked, taken once for each project; `` always. restart_of: the build it
+    repeats. secrets_of: the attempt whose versions of secrets it is to get."""
 
     project: str
     trigger: Trigger

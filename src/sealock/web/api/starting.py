@@ -22,7 +22,8 @@ Starter = Annotated[Asker, Depends(Asks(Permission.BUILDS_START))]
 
 
 class NewBuild(Given):
-    """ref: branch, tag or commit; null for the default branch. pipelines: none named means all."""
+    """ref: branch, whole commit, or refs/tags/TAG; null for the default branch. pipelines: none named means
+    all."""
 
     ref: Annotated[str | None, Field(min_length=1, max_length=250, pattern=PLAIN)] = None
     pipelines: Pipelines = Field(default_factory=list)
@@ -68,7 +69,11 @@ async def restart_build(
     async def make() -> Told:
         with found("build"), conflict():
             created = await service.intake.restart(
-                asker.account, view.id, failed_only=how.failed_only, person=asker.person.id
+                asker.account,
+                view.id,
+                failed_only=how.failed_only,
+                person=asker.person.id,
+                delivery=delivery_of(asker, key),
             )
         return WholeBuild.whole(await build_of(service, asker, created.build))
 

@@ -130,7 +130,7 @@ async def start_build(request: Request, project_id: str, asker: Starter) -> Resp
     form, faults = await read_form(request), Faults()
     ref = form.text("ref") or None
     if ref and (len(ref) > LONGEST_REF or not ref.isprintable()):
-        faults.add("ref", "A branch, a tag or a commit is needed.")
+        faults.add("ref", "A branch, a commit, or a tag as refs/tags/NAME is needed.")
     if not faults:
         try:
             created = await service_of(request).intake.start(
