@@ -364,7 +364,9 @@ class MemoryIntake:
         new = NewBuild(project, Trigger.PERSON, ref, branch, person=person, pipelines=pipelines)
         return await self.builds.create(account, replace(new, delivery=delivery), protected=False)
 
-    async def restart(self, account: str, build: str, *, failed_only: bool, person: str | None) -> Created:
+    async def restart(
+        self, account: str, build: str, *, failed_only: bool, person: str | None, delivery: str = ""
+    ) -> Created:
         old = await self.builds.get(account, build)
         if old is None:
             raise LookupError(build)
@@ -374,7 +376,14 @@ class MemoryIntake:
             raise UsageError("nothing of the build failed", resolution="Restart all of it.")
         pipelines = old.failed_pipelines if failed_only else old.pipelines
         new = NewBuild(old.project, Trigger.RESTART, old.ref, old.branch, old.commit, person=person)
-        again = replace(new, pipelines=pipelines, restart_of=build, message=old.message, author=old.author)
+        again = replace(
+            new,
+            pipelines=pipelines,
+            restart_of=build,
+            message=old.message,
+            author=old.author,
+            delivery=delivery,
+        )
         return await self.builds.create(account, again, old.protected)
 
 

@@ -97,7 +97,9 @@ class Intake:
         )
         return await self._builds.create(account, new, self.is_protected(settings, new))
 
-    async def restart(self, account: str, build: str, *, failed_only: bool, person: str | None) -> Created:
+    async def restart(
+        self, account: str, build: str, *, failed_only: bool, person: str | None, delivery: str = ""
+    ) -> Created:
         """The same commit again, in a new build, with the versions of secrets that the latest attempt had.
         failed_only: only the pipelines that did not pass. UsageError if it has not ended, or nothing failed;
         LookupError if there is no such build."""
@@ -118,6 +120,7 @@ class Intake:
             person,
             from_fork=old.from_fork,
             pipelines=_not_passed(old) if failed_only else old.pipelines,
+            delivery=_delivery("again", delivery),
             restart_of=old.id,
             secrets_of=old.run or old.secrets_of,
         )

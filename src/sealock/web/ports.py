@@ -128,7 +128,9 @@ class IntakePort(Protocol):
         LookupError if there is no such project."""
         ...
 
-    async def restart(self, account: str, build: str, *, failed_only: bool, person: str | None) -> Created:
+    async def restart(
+        self, account: str, build: str, *, failed_only: bool, person: str | None, delivery: str = ""
+    ) -> Created:
         """The same commit again, in a new build. failed_only: only the pipelines that did not pass.
         UsageError if it has not ended, or nothing failed; LookupError if there is no such build."""
         ...

@@ -9,7 +9,12 @@ import pytest
 
 from sealock.core.errors import UsageError
 from sealock.store.database.engine import Database
-from sealock.store.database.idempotency import KEPT_FOR, LONGEST_ANSWER, DatabaseIdempotency
+from sealock.store.database.idempotency import (
+    ABANDONED,
+    KEPT_FOR,
+    LONGEST_ANSWER,
+    DatabaseIdempotency,
+)
 
 pytestmark = pytest.mark.anyio
 REQUEST, OTHER = sha256(b"request").digest(), sha256(b"other").digest()
@@ -63,6 +68,20 @@ async def test_it_is_forgotten_after_a_day(kept: Kept) -> None:
     assert await kept.begin("ada", "k", REQUEST) == (200, b"done")
     kept.now += 2
     assert await kept.begin("ada", "k", OTHER) is True
+
+
+async def test_what_a_killed_website_was_at_is_done_anew_by_one(kept: Kept) -> None:
+    assert await kept.begin("ada", "k", REQUEST) is True
+    kept.now += ABANDONED - 1
+    assert await kept.begin("ada", "k", REQUEST) is False
+    kept.now += 2
+    with pytest.raises(UsageError, match="used for another request"):
+        await kept.begin("ada", "k", OTHER)
+    begun = await asyncio.gather(*(kept.begin("ada", "k", REQUEST) for _ in range(5)))
+    assert sorted(begun) == [False] * 4 + [True]
+    await kept.finish("ada", "k", 201, b"made")
+    kept.now += 2 * ABANDONED
+    assert await kept.begin("ada", "k", REQUEST) == (201, b"made")
 
 
 @pytest.mark.parametrize("key", ["", "k" * 256, "a\0b", "é", "a\nb"])

@@ -147,6 +147,12 @@ async def test_a_repeat_is_of_the_commit_that_was_fetched_with_the_same_secrets(
     assert (new.trigger, new.person, new.message) == (Trigger.RESTART, "bob", "Add tea")
     failed = await again(records, intake, old.id, failed_only=True)
     assert failed.pipelines == ("slow", "docs")
+    asked = [
+        await intake.restart(records.account, old.id, failed_only=False, person="bob", delivery="k")
+        for _ in range(2)
+    ]
+    assert [each.new for each in asked] == [True, False]
+    assert asked[0].build == asked[1].build
     # What is protected now counts, not what was then.
     await records.projects().change_settings(ID, lambda settings: replace(settings, protected=("x",)))
     assert not (await again(records, intake, old.id)).protected

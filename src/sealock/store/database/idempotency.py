@@ -18,6 +18,8 @@ from sealock.store.database.metadata import milliseconds
 
 KEPT_FOR = 24 * 3600.0
 """Seconds."""
+ABANDONED = 60.0
+"""Seconds after which a request without an answer may be done anew: its website ended in the middle of it."""
 LONGEST_KEY = 255
 LONGEST_ANSWER = 1024 * 1024
 
@@ -31,7 +33,7 @@ class DatabaseIdempotency:
     async def begin(self, caller: str, key: str, request: bytes) -> tuple[int, bytes] | bool:
         """True: it is new, and the caller's to do. False: it is being done. Else the answer it had: status
         and body. UsageError if the key was used for another request, or cannot be one. request: SHA-256 of
-        it."""
+        it. What has been done for longer than any request takes is the caller's to do again."""
         if not 1 <= len(key) <= LONGEST_KEY or not key.isascii() or not key.isprintable():
             raise UsageError(
                 "this cannot be an idempotency key",
@@ -45,7 +47,7 @@ class DatabaseIdempotency:
                 await connection.execute(new)
             return True
         except IntegrityError:
-            return await self._before(caller, key, request)
+            return await self._before(caller, key, request) or await self._take_over(caller, key)
 
     async def finish(self, caller: str, key: str, status: int, body: bytes) -> None:
         """Keep the answer. ValueError for one that is too long to be kept."""
@@ -76,6 +78,15 @@ class DatabaseIdempotency:
                 "this idempotency key was used for another request", resolution="Use a new one for each."
             )
         return False if row.status is None else (row.status, row.response)
+
+    async def _take_over(self, caller: str, key: str) -> bool:
+        """Whether nobody can be at it any more; of several who find that, one is told so."""
+        now = self._clock()
+        of = idempotency_keys.c
+        abandoned = (*_of(caller, key), of.status.is_(None), of.created_at < milliseconds(now - ABANDONED))
+        taken = update(idempotency_keys).where(*abandoned).values(created_at=milliseconds(now))
+        async with self._database.write() as connection:
+            return bool((await connection.execute(taken)).rowcount)
 
 
 def _of(caller: str, key: str) -> tuple[ColumnElement[bool], ...]:
