@@ -46,7 +46,7 @@ class Serving:
     """The server over this host's settings (`core.server.Server`)."""
 
     def __init__(self, installation: Installation) -> None:
-        self._installation = installation
+        self.installation = installation
         self._settings = installation.settings
 
     async def make_ready(self, *, local_worker: bool = False, link: bool = True) -> Ready:
@@ -169,7 +169,7 @@ class Serving:
     async def _open_database(self) -> AsyncIterator[Database]:
         from sealock.store.database.engine import open_database
 
-        async with open_database(self._installation.database_url) as database:
+        async with open_database(self.installation.database_url) as database:
             yield database
 
     @asynccontextmanager
@@ -180,7 +180,7 @@ class Serving:
         async with AsyncExitStack() as stack:
             database = await stack.enter_async_context(self._open_database())
             wakeups = await stack.enter_async_context(open_wakeups(self._settings, database, say))
-            making = Making(self._installation, database, wakeups, self._authority, self._origin)
+            making = Making(self.installation, database, wakeups, self._authority, self._origin)
             yield await making.parts(stack, self._workers_elsewhere, say)
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from sealock import __version__
 from sealock.core.files import create_secret_file, read_secret_file
+from sealock.core.queue import ORDINARY, Patience
 from sealock.core.secret import Secret
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ Say = Callable[[str], None]
 class Installation:
     """What serving shares with the rest of an installation. client: the keeper, which is never started from
     here. owner_key: people are signed in with the keeper by it. places: where sealed values lie.
-    database_url: of the server's database."""
+    database_url: of the server's database. patience: of its queue."""
 
     settings: Settings
     database_url: str
@@ -57,6 +58,7 @@ class Installation:
     places: Callable[[], Sequence[SealedPlace]]
     keys: KeyDestroyer
     exposures: Exposures
+    patience: Patience = ORDINARY
 
 
 @dataclass(frozen=True)
@@ -218,7 +220,7 @@ class Making:
     def _queue(self) -> DatabaseQueue:
         from sealock.store.queue.database import DatabaseQueue
 
-        return DatabaseQueue(self._database, self._wakeups)
+        return DatabaseQueue(self._database, self._wakeups, self._installation.patience)
 
     @cached_property
     def _builds(self) -> DatabaseBuilds:

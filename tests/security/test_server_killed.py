@@ -1,0 +1,161 @@
+"""kill -9 of website, keeper, workers and machines in the middle of builds: no build is lost, none ends twice,
+and no machine, agent or key is left.
+
+Machines are stand-ins here (`tests.support.quick_sealock`), everything else is as it is: the processes and
+their doors, Git over SSH with an agent for each key, the sealed logs, the database. SEALOCK_TEST_KILLS sets how
+many kills there are for each database.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import secrets
+from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from scripts.sample.git_server import GitServer
+from sealock.machines.reaper import HostReaper
+from tests.support.checkout import memory
+from tests.support.ended_builds import Kept, Logs
+from tests.support.killed_server import Killer, KilledServer
+from tests.support.postgres import Cluster
+from tests.support.search import found, places
+from tests.support.traces import left, traces
+
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
+
+KILLS = int(os.environ.pop("SEALOCK_TEST_KILLS", "60"))
+LONGEST_PAUSE = 2.4
+SETTLED = 240.0
+"""Seconds until the last build has ended once nothing is killed any more."""
+
+AT_MOST = 8
+"""Builds that are asked for and have not ended."""
+
+LAST = "that was all of it"
+PLAN = f"""\
+test:
+  unit:
+    commands:
+      - for n in $(seq 30); do echo "line $n, and $TOKEN"; sleep 0.02; done
+      - echo "{LAST}"
+    secrets: [TOKEN]
+"""
+
+
+@dataclass
+class Chaos:
+    """A server with one project."""
+
+    server: KilledServer
+    project: str
+    secret: bytes
+    searched: list[Path]
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, list[Path]]]:
+    """A URL, and the directories beside `tmp_path` that it keeps its rows in."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/data/server.db", []
+        return
+    cluster: Cluster = request.getfixturevalue("postgres")
+    with cluster.database() as url:
+        yield url, [cluster.directory]
+
+
+@pytest.fixture
+async def chaos(tmp_path: Path, database: tuple[str, list[Path]]) -> AsyncIterator[Chaos]:
+    url, kept_in = database
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    (tree / "sealock.yml").write_text(PLAN)
+    before = traces()
+    with memory() as runtime, GitServer(tmp_path / "git") as git:
+        git.publish("sample.git", tree)
+        server = KilledServer(tmp_path, runtime, url, "tests.support.quick_sealock")
+        try:
+            await server.begin()
+            await server.must("PATCH", "/api/v1/accounts/local", {"max_running": 3})
+            made = await server.project(
+                "sample", git.address("sample.git"), git.host_key, supersede="nothing"
+            )
+            git.authorize(made["public_key"], "sample.git")
+            secret = secrets.token_hex(20).encode()
+            await server.must(
+                "PUT", f"/api/v1/projects/{made['id']}/secrets/TOKEN", {"value": secret.decode()}
+            )
+            for name in ("one", "two"):
+                await server.add_worker(name, 2)
+            yield Chaos(server, made["id"], secret, [tmp_path, runtime, *kept_in])
+        finally:
+            await server.stop()
+        assert left(before) == set()
+        assert_nothing_runs(runtime)
+
+
+def assert_nothing_runs(runtime: Path) -> None:
+    """No machine, agent, command or key is left of the server that had this runtime directory."""
+    assert HostReaper(runtime).find() == []
+    assert sorted(path.name for path in runtime.rglob("*") if not path.is_dir()) == []
+    named = str(runtime).encode()
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            said = (process / "cmdline").read_bytes()
+            at = os.fsencode((process / "cwd").readlink())
+            assert named not in said, said
+            assert named not in at, said
+
+
+async def test_whatever_is_killed_each_build_ends_once(chaos: Chaos) -> None:
+    seed = secrets.randbits(32)
+    chance = random.Random(seed)
+    server = chaos.server
+    killer = Killer(server, chance, ("website", "keeper", "one", "two"), LONGEST_PAUSE)
+    enough = asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(_ask(chaos, chance, enough))
+        await killer.kill(KILLS)
+        enough.set()
+    await _until_all_ended(chaos)
+    raw = await server.persist("GET", "/api/v1/builds?outcome=green&limit=1")
+    codes = await server.stop()
+    kept = await Kept.read(server.settings["SEALOCK_DATABASE"])
+    told = f"seed {seed}, {dict(killer.killed)}, {kept.kinds}, {kept.outcomes}, {server.asked.answers}"
+    print(told)
+    kept.check(server.asked.builds)
+    ends = Logs(server.root).check(kept, last=LAST.encode(), secret=chaos.secret)
+    assert found([chaos.secret], places(*chaos.searched)) == []
+    assert raw["items"], told
+    assert ends > KILLS / 6, told
+    assert kept.kinds["put-back"] > KILLS / 12, told
+    assert set(codes.values()) == {0}, codes
+
+
+async def _ask(chaos: Chaos, chance: random.Random, enough: asyncio.Event) -> None:
+    """Builds in a stream; now and then one is cancelled."""
+    number = 0
+    while not enough.is_set():
+        opened = await chaos.server.open_builds()
+        if len(opened) < AT_MOST:
+            number += 1
+            await chaos.server.ask_for(chaos.project, f"build-{number}")
+        elif chance.random() < 0.1:
+            build = chance.choice(opened)["id"]
+            await chaos.server.persist("POST", f"/api/v1/builds/{build}/cancel")
+        await asyncio.sleep(chance.uniform(0.0, 0.5))
+
+
+async def _until_all_ended(chaos: Chaos) -> None:
+    try:
+        async with asyncio.timeout(SETTLED):
+            while await chaos.server.open_builds():
+                await asyncio.sleep(1.0)
+    except TimeoutError:
+        pytest.fail(f"builds have not ended: {await chaos.server.open_builds()}\n{chaos.server.told()}")
