@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import time
 from typing import Annotated
 
@@ -18,6 +19,8 @@ from sealock.web.pages.found import service_of
 from sealock.web.pages.frame import Needs, Viewer, render
 
 NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,62}")
+WORKER_PORT = 8444
+"""The usual one."""
 AWAY = 60.0
 """Seconds without a word after which a worker is shown as away."""
 
@@ -90,6 +93,15 @@ async def _invited(request: Request, worker: Worker) -> Response:
     return await _page(request, invited=worker.name, token=text)
 
 
+def _join_command(request: Request) -> str:
+    """What is run on the worker's host, as far as it is known: the address for workers is its own port."""
+    address = service_of(request).site.workers
+    if not address:
+        address = str(Origin(Origin.parse(str(request.base_url)).host, WORKER_PORT))
+    server = address if address.startswith("https://") else f"https://{address}"
+    return f"sealock worker --server {shlex.quote(server)} --state /var/lib/sealock-worker --join -"
+
+
 async def _page(
     request: Request,
     *,
@@ -107,7 +119,7 @@ async def _page(
         faults=(faults or Faults()).found,
         invited=invited,
         token=token,
-        origin=str(Origin.parse(str(request.base_url))),
+        join_command=_join_command(request),
         most_machines=MOST_MACHINES,
         away=AWAY,
         now=time.time(),

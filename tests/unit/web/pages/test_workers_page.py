@@ -20,7 +20,7 @@ async def test_a_worker_is_added_and_its_token_shown_once(site: Site, browser: h
     answer = await browser.post("/workers", data=NEW)
     assert answer.status_code == 200 and "invitation-of-builder-1" in answer.text
     assert answer.headers["cache-control"] == "no-store"
-    assert "sealock worker --server https://" in answer.text
+    assert "sealock worker --server https://localhost:8444 --state" in answer.text
     worker = await site.workers.named("builder-1")
     assert worker is not None and (worker.machines, worker.labels) == (4, ("kvm", "big"))
     again = (await browser.get("/workers")).text
