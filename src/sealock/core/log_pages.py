@@ -164,7 +164,7 @@ class LogShelf(Protocol):
         `core.lease.Refused` or `KeeperAway`; TemporaryError if too many are open.
 
         running: of an attempt that may not have ended. Its log need not be there yet: then it is empty so
-        far, and `follow` waits for it. None: `follow` ends with the log alone."""
+        far, and `follow` waits for it. None: the attempt is over, and `follow` tells what is there."""
         ...
 
     async def remove(self, account: str, project: str, run: str, *, person: str) -> None:

@@ -4,7 +4,6 @@ same, until the log has ended, or the attempt has and left a log without an end.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from threading import Lock
 
 from anyio import CapacityLimiter, to_thread
 
@@ -12,6 +11,7 @@ from sealock.core.log import LogReader, LogRemoval, was_removed
 from sealock.core.log_pages import LogUpdate, Running, log_topic
 from sealock.core.queue import SAFETY_POLL, Subscription, Wakeups
 from sealock.livelog.pages_follow import Follower
+from sealock.livelog.shelf_readers import OwnReader
 from sealock.livelog.shelf_shapes import updates_of
 
 LOOK = 1.0
@@ -19,12 +19,11 @@ LOOK = 1.0
 
 
 class Polled:
-    """A follower over a reader that is its own, one thread at a time. `close` waits for nobody: a thread that
-    reads closes behind itself."""
+    """A follower over a reader that is its own."""
 
     def __init__(
         self,
-        reader: LogReader,
+        reader: OwnReader,
         removal: Callable[[], LogRemoval | None],
         last_id: str | None,
         first: int,
@@ -32,35 +31,23 @@ class Polled:
         self._reader, self._removal = reader, removal
         self._last_id, self._first = last_id, first
         self._follower: Follower | None = None
-        self._lock = Lock()
-        self._is_closed = False
 
     def poll(self) -> tuple[list[LogUpdate], bool, bool]:
         """What came, whether there is more at once, and whether it was the last. UsageError for an id that
         cannot be, or a log that was removed."""
-        try:
-            with self._lock:
-                return ([], False, True) if self._is_closed else self._poll()
-        finally:
-            if self._is_closed:
-                self.close()
-
-    def _poll(self) -> tuple[list[LogUpdate], bool, bool]:
-        if (gone := self._removal()) is not None:
-            raise was_removed(gone)
-        if self._follower is None:
-            self._follower = Follower(self._reader, self._last_id, first=self._first)
-        found = updates_of(self._follower.poll())
-        return found, self._follower.is_behind, self._follower.is_done
+        return self._reader.use(self._poll)
 
     def close(self) -> None:
         """May be called twice."""
-        self._is_closed = True
-        if self._lock.acquire(blocking=False):
-            try:
-                self._reader.__exit__(None, None, None)
-            finally:
-                self._lock.release()
+        self._reader.close()
+
+    def _poll(self, reader: LogReader) -> tuple[list[LogUpdate], bool, bool]:
+        if (gone := self._removal()) is not None:
+            raise was_removed(gone)
+        if self._follower is None:
+            self._follower = Follower(reader, self._last_id, first=self._first)
+        found = updates_of(self._follower.poll())
+        return found, self._follower.is_behind, self._follower.is_done
 
 
 class Following:
@@ -109,9 +96,11 @@ class Following:
     async def _is_over(self, told: Subscription) -> bool:
         """Wait, then say whether the attempt is over; one more look is to follow, since what was sent last
         may have come in between. It is asked when something was told, else every few seconds."""
+        if self._running is None:
+            return True
         is_told = await told.wait(LOOK)
         self._waited += LOOK
-        if self._running is None or not (is_told or self._waited >= SAFETY_POLL):
+        if not (is_told or self._waited >= SAFETY_POLL):
             return False
         self._waited = 0.0
         return await self._running.is_over()

@@ -18,7 +18,7 @@ from sealock.livelog import shelf_shapes
 from sealock.livelog.pages_text import whole_text
 from sealock.livelog.search import Search
 from sealock.livelog.shelf_follow import Following, Polled
-from sealock.livelog.shelf_readers import Closed, Opened
+from sealock.livelog.shelf_readers import Closed, Opened, OwnReader
 
 T = TypeVar("T")
 
@@ -126,7 +126,11 @@ class ShelvedLog:
 
         async def begin() -> Polled | None:
             opened = await self._get()
-            return None if opened is None else Polled(self._again(opened), self._removal, last_id, first)
+            return (
+                None
+                if opened is None
+                else Polled(OwnReader(self._again(opened)), self._removal, last_id, first)
+            )
 
         following = Following(begin, self._run, self._running, self._wakeups, self._threads.quick)
         updates = following.updates()
@@ -138,17 +142,18 @@ class ShelvedLog:
 
     async def _use(self, work: Callable[[LogReader], T], *, is_slow: bool = False) -> T:
         opened = await self._get()
-        reader = NothingYet() if opened is None else self._again(opened)
+        own = OwnReader(NothingYet() if opened is None else self._again(opened))
         limiter = self._threads.slow if is_slow else self._threads.quick
-        return await to_thread.run_sync(partial(self._look, reader, work), limiter=limiter)
+        try:
+            return await to_thread.run_sync(own.use, partial(self._look, work=work), limiter=limiter)
+        finally:
+            own.close()
 
     def _look(self, reader: LogReader, work: Callable[[LogReader], T]) -> T:
-        """In a thread, which closes the reader whatever becomes of who waits."""
-        with reader:
-            if (gone := self._removal()) is not None:
-                raise was_removed(gone)
-            reader.refresh()
-            return work(reader)
+        if (gone := self._removal()) is not None:
+            raise was_removed(gone)
+        reader.refresh()
+        return work(reader)
 
     def _again(self, opened: Opened) -> LogReader:
         try:

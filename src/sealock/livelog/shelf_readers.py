@@ -11,10 +11,14 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from threading import Lock
+from typing import TypeVar
 
 from sealock.core.errors import TemporaryError
 from sealock.core.log import LogReader
 from sealock.core.log_pages import LogOutline
+
+T = TypeVar("T")
 
 LINGER = 60.0
 LIFE = 300.0
@@ -27,6 +31,36 @@ MOST_OF_ONE = 40
 
 class Closed(Exception):
     """It was closed while somebody had it."""
+
+
+class OwnReader:
+    """A reader for one thread at a time. `close` waits for nobody: a thread that reads closes behind itself,
+    and one that was to begin, and does not any more, leaves nothing open."""
+
+    def __init__(self, reader: LogReader) -> None:
+        self._reader = reader
+        self._lock = Lock()
+        self._is_closed = False
+
+    def use(self, work: Callable[[LogReader], T]) -> T:
+        """What `work` makes of it. Closed."""
+        try:
+            with self._lock:
+                if self._is_closed:
+                    raise Closed
+                return work(self._reader)
+        finally:
+            if self._is_closed:
+                self.close()
+
+    def close(self) -> None:
+        """May be called twice."""
+        self._is_closed = True
+        if self._lock.acquire(blocking=False):
+            try:
+                self._reader.__exit__(None, None, None)
+            finally:
+                self._lock.release()
 
 
 @dataclass(frozen=True)

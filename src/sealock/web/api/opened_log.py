@@ -18,6 +18,7 @@ from sealock.web.api.errors import missing, sentence
 from sealock.web.api.found import BuildPath, build_of
 from sealock.web.api.receipts import Attempt
 from sealock.web.asking import Asker, Asks, service_of
+from sealock.web.running import running_of
 
 READS_LOGS = Asks(Permission.LOGS_READ)
 Reader = Annotated[Asker, Depends(READS_LOGS)]
@@ -31,12 +32,17 @@ class Opened:
     build: BuildView
 
 
-def run_of(build: BuildView, attempt: int | None) -> str:
-    """The id of an attempt; 404 if there was none such."""
+def attempt_of(build: BuildView, attempt: int | None) -> int:
+    """The attempt that is meant; 404 if there was none such."""
     number = build.attempt if attempt is None else attempt
     if not 1 <= number <= build.attempt:
         raise missing("log")
-    return run_id(build.id, number)
+    return number
+
+
+def run_of(build: BuildView, attempt: int | None) -> str:
+    """The id of an attempt; 404 if there was none such."""
+    return run_id(build.id, attempt_of(build, attempt))
 
 
 async def opened_log(
@@ -46,7 +52,13 @@ async def opened_log(
     service = service_of(request)
     view = await build_of(service, asker, build)
     async with AsyncExitStack() as stack:
-        opening = service.logs.open(view.account, view.project, run_of(view, attempt), person=asker.person.id)
+        opening = service.logs.open(
+            view.account,
+            view.project,
+            run_of(view, attempt),
+            person=asker.person.id,
+            running=running_of(service.builds, view, attempt_of(view, attempt)),
+        )
         try:
             log = await stack.enter_async_context(opening)
         except UsageError as error:

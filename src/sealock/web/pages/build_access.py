@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from fastapi import HTTPException, Request
 
 from sealock.core.access import Permission, Person, may
-from sealock.core.builds import BuildView, build_topic, run_id
+from sealock.core.builds import BuildView, run_id
 from sealock.core.decision import Denied
 from sealock.core.errors import SealockError, TemporaryError, UsageError
 from sealock.core.lease import Refused
-from sealock.core.log_pages import OpenLog, Running
+from sealock.core.log_pages import OpenLog
 from sealock.web.ports import ServicePorts, WebPorts
+from sealock.web.running import running_of
 
 _BUILD = re.compile(r"[0-9a-f]{32}")
 _SOON = "Its log is shown here as soon as there is one."
@@ -83,7 +84,7 @@ async def opened(
     run = run_id(build.id, number)
     try:
         shelf = service_of(request).logs
-        running = _running(request, build, number, run)
+        running = running_of(service_of(request).builds, build, number)
         async with shelf.open(build.account, build.project, run, person=person.id, running=running) as log:
             begun = True
             yield log
@@ -91,19 +92,6 @@ async def opened(
         if begun:
             raise
         raise _no_log(error, build) from error
-
-
-def _running(request: Request, build: BuildView, attempt: int, run: str) -> Running | None:
-    """What tells when nothing more will come of an attempt; None if it is over by now."""
-    if build.ended_at is not None or attempt != build.attempt:
-        return None
-    records = service_of(request).builds
-
-    async def is_over() -> bool:
-        now = await records.get(build.account, build.id)
-        return now is None or now.ended_at is not None or now.attempt != attempt
-
-    return Running(is_over, build_topic(build.id))
 
 
 def _no_log(error: SealockError, build: BuildView) -> NoLog:
