@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -62,8 +63,10 @@ def test_make_run_builds_a_real_package_and_leaves_nothing(tmp_path: Path) -> No
         output, _ = process.communicate(timeout=1200)
     assert process.returncode == 0, output
     assert " passed" in output
-    assert "\ngreen in " in output
+    assert "remote: Sealock: told of refs/heads/main" in output
+    assert "\n✔ green in " in output
     assert "P6: nothing was written to a disk" in output
+    assert re.search(r"\n== https://localhost:[0-9]+/builds/[0-9a-f]{32}\n", output)
     assert left_of(tmp_path) == []
     assert orphans() <= before
 
@@ -80,6 +83,5 @@ def test_ctrl_c_in_the_middle_of_a_build_leaves_nothing(tmp_path: Path) -> None:
                 break
         rest, _ = process.communicate(timeout=120)
     assert process.returncode != 0, seen + rest
-    assert "cancelled in " in rest
     assert left_of(tmp_path) == []
     assert orphans() <= before
