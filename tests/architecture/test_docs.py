@@ -69,6 +69,26 @@ def test_every_page_can_be_reached_from_the_readme() -> None:
     assert set(PAGES) <= seen
 
 
+def headings(page: Path) -> set[str]:
+    """What a link can name of a page, as the hosts of repositories work it out of its headings."""
+    titles = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.strip().lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_to_a_heading_finds_it(page: Path) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)\s#]*)#([^)\s]+)\)", page.read_text(encoding="utf-8"))
+    places = [((page.parent / link).resolve() if link else page, heading) for link, heading in links]
+    assert [
+        f"{to.name}#{name}" for to, name in places if to.suffix == ".md" and name not in headings(to)
+    ] == []
+
+
+def test_every_decision_is_in_the_designs_list() -> None:
+    decisions = {path.name for path in (ROOT / "docs/decisions").iterdir()}
+    assert decisions == set(re.findall(r"\]\(decisions/([^)]+)\)", text("docs/design.md")))
+
+
 def test_the_make_targets_the_docs_name_exist() -> None:
     targets = set(re.findall(r"^([a-z]+):", text("Makefile"), re.MULTILINE))
     named = {

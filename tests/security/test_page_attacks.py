@@ -1,4 +1,4 @@
-"""P9: what strangers write, into branches, messages and names, stays text on every page of the website."""
+"""What strangers write, into branches, messages and names, stays text on every page of the website."""
 
 from __future__ import annotations
 
