@@ -45,9 +45,9 @@ ATTACKS = [
     "\x00\ud800",
     "--></style></svg><script>alert(1)</script>",
 ]
-ELEMENTS = """a bdi body button circle code dd details dialog div dl dt footer form h1 h2 head header html
-input kbd label li link main meta nav option output p path rect script section select span strong summary svg table
-tbody td tfoot th thead time title tr ul"""
+ELEMENTS = """a bdi body button circle code col colgroup dd details dialog div dl dt footer form h1 h2 head
+header html input kbd label li link main meta nav option output p path rect script section
+select span strong summary svg table tbody td tfoot th thead time title tr ul"""
 
 
 class Page(HTMLParser):
@@ -200,7 +200,7 @@ async def test_reasons_for_waiting_are_text(
 
 
 @pytest.mark.parametrize(
-    "build", ["../" * 3, "%2e%2e%2f", "0" * 31, "0" * 33, "A" * 32, "1' OR '1'='1", "x" * 5000, "%00" * 16]
+    "build", ["%2e%2e%2f", "0" * 31, "0" * 33, "A" * 32, "1' OR '1'='1", "x" * 5000, "%00" * 16]
 )
 async def test_what_is_no_id_is_not_found(site: Site, browser: httpx2.AsyncClient, build: str) -> None:
     for path in ("", "/log", "/log/page/1", "/live", "/log/live"):

@@ -325,7 +325,8 @@ async def test_nobody_holds_more_streams_than_they_may(site: Site) -> None:
         held = [served(site, browser, f"/builds/{site.running}/log/live", "") for _ in range(3)]
         for each in held:
             await anext(each)
-        assert (await browser.get(f"/builds/{site.running}/live")).status_code == 429
+        async with asyncio.timeout(5):
+            assert (await browser.get(f"/builds/{site.running}/live")).status_code == 429
         await held.pop().aclose()  # type: ignore[attr-defined]
         again = served(site, browser, f"/builds/{site.running}/log/live", "")
         await anext(again)
