@@ -5,8 +5,9 @@ Nothing is asked twice by itself: whoever asks knows whether that does harm.
 
 from __future__ import annotations
 
+import asyncio
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -22,6 +23,13 @@ PATIENCE = 15.0
 
 IDLE = 30.0
 """Seconds a connection is kept; the website keeps it for longer, so it is not closed under a request."""
+
+CONNECTED = frozenset(
+    {"connection.connect_tcp.failed", "connection.start_tls.complete", "connection.start_tls.failed"}
+)
+"""What the library tells of a connection once it is there, or closed again."""
+
+Trace = Callable[[str, object], Awaitable[None]]
 
 Answer = TypeVar("Answer", bound=Message)
 
@@ -89,7 +97,11 @@ class Website:
         timeout = httpx2.Timeout(PATIENCE, read=PATIENCE + wait)
         url = f"{self.server}{ROOT}/{path}"
         try:
-            found = await self._client.request(method, url, content=content, params=query, timeout=timeout)
+            found = await unless_shaking_hands(
+                lambda trace: self._client.request(
+                    method, url, content=content, params=query, timeout=timeout, extensions={"trace": trace}
+                )
+            )
         except httpx2.TransportError as error:
             raise self._told(error) from error
         if found.status_code == 200:
@@ -116,6 +128,30 @@ class Website:
             trust_env=False,
             limits=httpx2.Limits(max_connections=512, keepalive_expiry=IDLE),
         )
+
+
+async def unless_shaking_hands(request: Callable[[Trace], Awaitable[httpx2.Response]]) -> httpx2.Response:
+    """The answer. A request that is cancelled while it connects goes on until it is connected: the library
+    forgets to close a connection that is cancelled in its handshake."""
+    connected = asyncio.Event()
+    connected.set()
+
+    async def trace(event: str, _: object) -> None:
+        if event == "connection.connect_tcp.started":
+            connected.clear()
+        elif event in CONNECTED:
+            connected.set()
+
+    asking = asyncio.ensure_future(request(trace))
+    try:
+        return await asyncio.shield(asking)
+    except asyncio.CancelledError:
+        waiting = asyncio.create_task(connected.wait())
+        await asyncio.wait({waiting, asking}, return_when=asyncio.FIRST_COMPLETED)
+        for task in (waiting, asking):
+            task.cancel()
+        await asyncio.gather(waiting, asking, return_exceptions=True)
+        raise
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
