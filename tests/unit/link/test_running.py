@@ -1,0 +1,88 @@
+"""What a worker says of a build that is over, and how it waits for a website."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from sealock.builds.run import RunResult
+from sealock.core.build import BuildRecord, Outcome
+from sealock.core.errors import PermanentError, SealockError, TemporaryError, UsageError
+from sealock.core.machine import Ending, MachineRecord, NetworkPolicy, Origin
+from sealock.link.host import machines_that_fit
+from sealock.link.running import Ends, Fails, what_to_say, what_to_say_of
+from sealock.link.website import Trace, unless_shaking_hands
+
+
+def result(outcome: Outcome, error: SealockError | None = None, ending: Ending | None = None) -> RunResult:
+    machine = MachineRecord("m", "sha256:0", Origin.CLONE, "kvm", NetworkPolicy.NONE, "SHA256:0")
+    machine.ending = ending
+    rest: dict[str, Any] = {"outcome": outcome, "reason": "because", "machine": machine}
+    record = BuildRecord("a" * 32, "s", None, None, False, (), "python", "", "", "", 1.0, **rest)
+    return RunResult(record, None, error)
+
+
+@pytest.mark.parametrize("outcome", [Outcome.GREEN, Outcome.RED, Outcome.SILENT, Outcome.CANCELLED])
+def test_what_its_own_commands_decided_is_its_end(outcome: Outcome) -> None:
+    made = result(outcome)
+    assert what_to_say(made) == Ends(outcome, "because", made.record)
+
+
+def test_our_own_fault_is_tried_again_where_that_may_help() -> None:
+    assert what_to_say(result(Outcome.ERROR, TemporaryError("away"))) == Fails("away", temporary=True)
+    assert what_to_say(result(Outcome.ERROR, PermanentError("full"))) == Fails("full", temporary=False)
+    assert isinstance(what_to_say(result(Outcome.ERROR, UsageError("sealock.yml:1:1: no"))), Ends)
+
+
+def test_a_machine_that_died_is_tried_again_and_one_that_ended_itself_is_not() -> None:
+    assert what_to_say(result(Outcome.MACHINE_LOST, ending=Ending.LOST)) == Fails("because", temporary=True)
+    assert isinstance(what_to_say(result(Outcome.MACHINE_LOST, ending=Ending.PANICKED)), Ends)
+
+
+def test_before_a_machine_has_run_there_is_no_record() -> None:
+    assert what_to_say_of(asyncio.CancelledError()) == Ends(Outcome.CANCELLED, "it was cancelled")
+    assert what_to_say_of(UsageError("no such branch")) == Ends(Outcome.ERROR, "no such branch")
+    assert what_to_say_of(TemporaryError("away")) == Fails("away", temporary=True)
+    said = what_to_say_of(ZeroDivisionError("with a secret in it"))
+    assert said == Fails("a fault of Sealock: ZeroDivisionError", temporary=False)
+
+
+@pytest.mark.parametrize(("mib", "cores", "fit"), [(8192, 4, 4), (3000, 8, 2), (500, 4, 1), (10**6, 500, 64)])
+def test_as_many_machines_as_there_is_memory_and_cores_for(
+    tmp_path: Path, mib: int, cores: int, fit: int
+) -> None:
+    meminfo = tmp_path / "meminfo"
+    meminfo.write_text(f"MemTotal: 1 kB\nMemAvailable:   {mib * 1024} kB\n")
+    assert machines_that_fit(meminfo, cores) == fit
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("event", ["connection.start_tls.complete", "connection.connect_tcp.failed"])
+async def test_a_request_is_not_cancelled_while_it_connects(event: str) -> None:
+    connects, connected, cancelled = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def request(trace: Trace) -> httpx2.Response:
+        await trace("connection.connect_tcp.started", None)
+        connects.set()
+        try:
+            await connected.wait()
+            await trace(event, None)
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            cancelled.set()
+            raise
+        return httpx2.Response(200)
+
+    asking = asyncio.create_task(unless_shaking_hands(request))
+    await connects.wait()
+    asking.cancel()
+    await asyncio.sleep(0.05)
+    assert not cancelled.is_set()
+    connected.set()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    assert cancelled.is_set()
