@@ -64,7 +64,14 @@ class Serving:
         return Ready(str(self._origin), self._setup_link(setup), join, self._workers_here)
 
     async def serve(self, say: Say, *, attended: bool = False) -> None:
-        """Serve until SIGTERM or SIGINT; attended: or until standard input ends."""
+        """Serve until SIGTERM or SIGINT; attended: or until standard input ends. UsageError if a port is
+        taken."""
+        try:
+            await self._serve(say, attended)
+        except BaseExceptionGroup as errors:
+            raise _first(errors) from errors
+
+    async def _serve(self, say: Say, attended: bool) -> None:
         from sealock.web.app import make_app
         from sealock.web.tls import Website
         from sealock.web.worker_api import make_worker_app
@@ -189,6 +196,13 @@ async def _stop_with(website: Website, attended: bool) -> None:
     if attended:
         await end_of_input()
         website.stop()
+
+
+def _first(errors: BaseExceptionGroup) -> BaseException:
+    found: BaseException = errors
+    while isinstance(found, BaseExceptionGroup):
+        found = found.exceptions[0]
+    return found
 
 
 async def _put_back(queue: Queue) -> None:

@@ -246,10 +246,12 @@ async def test_a_stream_that_ends_by_itself_is_passed_on_whole() -> None:
 async def test_a_port_that_is_taken_is_told(tmp_path: Path) -> None:
     async with served(tmp_path) as site:
         again = Website(site.website.app, Origin("localhost"), site.website.certificate, Streams())
-        with pytest.raises(UsageError, match="cannot listen on"):
+        with pytest.raises(UsageError, match="cannot listen on") as told:
             await again.serve(Listen("127.0.0.1", site.https))
-        with pytest.raises(UsageError, match="cannot listen on"):
+        assert "the setting listen," in str(told.value.resolution)
+        with pytest.raises(UsageError, match="cannot listen on") as told:
             await again.serve(Listen("127.0.0.1", 0, ("127.0.0.1", site.http)))
+        assert "the setting http_listen," in str(told.value.resolution)
 
 
 async def test_no_certificate_no_website(tmp_path: Path) -> None:

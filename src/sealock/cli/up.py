@@ -35,7 +35,8 @@ def up(tools: Tools, *, no_worker: bool, machines: int | None) -> None:
     The first start makes all there is to make: the database, the certificate authority, the keys and, in
     about two minutes, the image that builds run in; then it prints a link, good for once and for a day, that
     makes the first owner. A part that dies is started again, and builds outlive a restart of the website.
-    Ctrl-C or SIGTERM takes no more builds, lets those that run finish, and ends; a second one cancels them.
+    Ctrl-C or SIGTERM takes no more builds, lets those that run finish, and ends; a second one gives them back,
+    to be tried again after the next start.
     """
     if not no_worker:
         _need_image(tools)
@@ -86,7 +87,7 @@ def _join_file(token: Secret | None) -> Iterator[Path | None]:
 
 
 class _Stop:
-    """The first signal: stop in good order. Any later one: have the worker cancel what it builds."""
+    """The first signal: stop in good order. Any later one: have the worker give back what it builds."""
 
     def __init__(self) -> None:
         self.asked = asyncio.Event()
@@ -101,7 +102,7 @@ class _Stop:
 
     def _take(self) -> None:
         if not self.asked.is_set():
-            click.echo("Stopping: builds that run may finish; once more to cancel them.")
+            click.echo("Stopping: builds that run may finish; once more to give them back to the queue.")
             self.asked.set()
         elif self.worker is not None:
             self.worker.tell(signal.SIGTERM)

@@ -65,10 +65,10 @@ class Website:
         """Serve until SIGTERM, SIGINT or `stop`. UsageError if it cannot, there or with that certificate."""
         context = tls_context(self.certificate())
         with ExitStack() as stack:
-            bound = stack.enter_context(bound_to(listen.host, listen.port))
+            bound = stack.enter_context(bound_to(listen.host, listen.port, "listen"))
             servers = [(self._server(self.app, context), self._listening("https", bound))]
             if listen.plain:
-                bound = stack.enter_context(bound_to(*listen.plain))
+                bound = stack.enter_context(bound_to(*listen.plain, "http_listen"))
                 servers.append((self._server(Redirect(self.origin), None), self._listening("http", bound)))
             stack.enter_context(_told_by_signals(self.stop))
             await self._run(servers, context)
@@ -185,8 +185,8 @@ def load_into(context: ssl.SSLContext, certificate: Certificate) -> None:
         ) from error
 
 
-def bound_to(host: str, port: int) -> socket.socket:
-    """A socket that listens there. UsageError if it cannot."""
+def bound_to(host: str, port: int, setting: str) -> socket.socket:
+    """A socket that listens there. setting: what says so. UsageError if it cannot."""
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, port), family=family, backlog=1024)
@@ -194,7 +194,7 @@ def bound_to(host: str, port: int) -> socket.socket:
         raise UsageError(
             f"The website cannot listen on {host}:{port}",
             details=str(error),
-            resolution="Choose another address or port, or end what listens there.",
+            resolution=f"Choose another address or port in the setting {setting}, or end what listens there.",
         ) from error
 
 

@@ -46,7 +46,7 @@ class WorkerDoor:
     async def serve(self, host: str, port: int) -> None:
         """Serve until `stop`. port: 0 for any free one. UsageError if it cannot."""
         context = worker_tls(self.certificate(), self.authority)
-        with bound_to(host, port) as bound:
+        with bound_to(host, port, "worker_listen") as bound:
             self.port = bound.getsockname()[1]
             server = Server(self._config(context))
             async with asyncio.TaskGroup() as group:
