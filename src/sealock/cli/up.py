@@ -35,8 +35,8 @@ def up(tools: Tools, *, no_worker: bool, machines: int | None) -> None:
     The first start makes all there is to make: the database, the certificate authority, the keys and, in
     about two minutes, the image that builds run in; then it prints a link, good for once and for a day, that
     makes the first owner. A part that dies is started again, and builds outlive a restart of the website.
-    Ctrl-C or SIGTERM takes no more builds, lets those that run finish, and ends; a second one gives them back,
-    to be tried again after the next start.
+    Ctrl-C or SIGTERM takes no more builds, lets those that run finish, and ends; a second one gives them
+    back, to be tried again after the next start.
     """
     if not no_worker:
         _need_image(tools)
