@@ -35,6 +35,9 @@ UP = 120.0
 AGAIN = 0.3
 """Seconds between two tries to ask a website that is away."""
 
+MOST_WAIT = 20.0
+"""Seconds for a build to begin before something is killed all the same."""
+
 PASSWORD = "correct horse battery"
 
 
@@ -148,8 +151,8 @@ class KilledServer:
         """A project with a key of its own."""
         new = {"name": name, "address": address, "host_keys": [host_key]}
         made = await self.must("POST", "/api/v1/projects", new)
-        await self.must("PATCH", f"/api/v1/projects/{made['id']}", settings)
-        return made
+        found: dict[str, Any] = await self.must("PATCH", f"/api/v1/projects/{made['id']}", settings)
+        return found
 
     async def must(self, method: str, path: str, body: object = None) -> Any:
         """Ask while nothing is killed."""
@@ -239,15 +242,23 @@ class Killer:
     killed: Counter[str] = field(default_factory=Counter)
 
     async def kill(self, times: int) -> None:
-        """So many times; two at once now and then."""
+        """So many times. Mostly there is a build to be struck; now and then it is two at once, or whatever
+        is starting."""
         while self.killed.total() < times:
-            if self.chance.random() > 0.2:
+            if self.chance.random() < 0.8:
+                await self._until_it_builds()
                 await asyncio.sleep(self.chance.uniform(0.0, self.longest))
             name = self.chance.choice([*self.names, "machine"])
             if self._machine() if name == "machine" else self.server.parts[name].kill():
                 self.killed[name] += 1
             else:
                 await asyncio.sleep(0.05)
+
+    async def _until_it_builds(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(MOST_WAIT):
+                while not self.server.machines():  # noqa: ASYNC110 - of other processes
+                    await asyncio.sleep(0.05)
 
     def _machine(self) -> bool:
         running = self.server.machines()

@@ -2,7 +2,8 @@
 tests.support.quick_sealock web|keeper|worker …`.
 
 So a server can be killed hundreds of times in minutes. A stand-in is a fake machine with a process beside it
-that has a real one's marks: killing that loses the machine, and a reaper finds it where its worker was killed.
+that has a real one's marks: killing that loses the machine, and a reaper finds it where its worker was
+killed.
 """
 
 from __future__ import annotations
