@@ -53,6 +53,10 @@ class SealedShelf(MemoryShelf):
         self.kept.keys[run] = os.urandom(32)
         return self.kept.files.create(run, Secret(self.kept.keys[run]))
 
+    def _home(self, account: str, project: str, run: str) -> LogShelf:
+        in_memory = (account, project, run) in self.logs and run not in self._runs
+        return self._memory if in_memory else self.shelf
+
     async def tell(self, run: str) -> None:
         """Wake who follows it."""
         await self.wakeups.tell(log_topic(run))
@@ -61,12 +65,12 @@ class SealedShelf(MemoryShelf):
     async def open(
         self, account: str, project: str, run: str, *, person: str, running: Running | None = None
     ) -> AsyncIterator[OpenLog]:
-        home: LogShelf = self.shelf if run in self._runs else self._memory
+        home: LogShelf = self._home(account, project, run)
         async with home.open(account, project, run, person=person, running=running) as log:
             yield log
 
     async def remove(self, account: str, project: str, run: str, *, person: str) -> None:
-        home: LogShelf = self.shelf if run in self._runs else self._memory
+        home: LogShelf = self._home(account, project, run)
         await home.remove(account, project, run, person=person)
 
 

@@ -15,10 +15,11 @@ import hashlib
 import json
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from dataclasses import astuple
 from typing import Annotated
 
+from anyio import CancelScope
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 
 from sealock.core.access import Permission, Person
@@ -189,8 +190,11 @@ async def _kept_alive(source: Pieces, still: Still) -> Pieces:
     finally:
         if coming is not None:
             coming.cancel()
-            with suppress(asyncio.CancelledError, StopAsyncIteration):
-                await coming
+            # A reader who goes away cancels each wait anew; a source that still runs cannot be closed.
+            with CancelScope(shield=True):
+                await asyncio.wait((coming,))
+            if not coming.cancelled():
+                coming.exception()
 
 
 def _still(request: Request, person: Person, build: BuildView, permission: Permission) -> Still:

@@ -335,6 +335,29 @@ async def test_nobody_holds_more_streams_than_they_may(site: Site) -> None:
     assert not streams._held
 
 
+async def test_a_reader_that_goes_away_leaves_no_log_open(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    """In the middle of waiting, of lines, and before the first."""
+    assert isinstance(site.shelf, SealedShelf)
+    run = run_id(site.running, 1)
+    writer = site.shelf.begin(site.project.id, run)
+    writer.write(b"one\n" * 2000)
+    writer.flush()
+    async with site.browser() as browser:
+        for pieces in (1, 2, 5, 9):
+            for path in ("log/live", "live"):
+                source = served(site, browser, f"/builds/{site.running}/{path}", "")
+                async with asyncio.timeout(5):
+                    for _ in range(pieces if path == "log/live" else 1):
+                        await anext(source)
+                    await asyncio.sleep(0.02)
+                    await source.aclose()  # type: ignore[attr-defined]
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+    assert all(each.users == 0 for each in site.shelf.shelf.readers._all)
+    assert not site.ports.streams._held
+
+
 async def test_streams_end_with_the_website(site: Site) -> None:
     async with site.browser() as browser:
         source = served(site, browser, f"/builds/{site.running}/log/live", "")
