@@ -13,6 +13,8 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
+import anyio
+
 T = TypeVar("T")
 
 MOST_STREAMS = 24
@@ -55,8 +57,10 @@ class Streams:
                     await asyncio.wait((coming, ending), return_when=asyncio.FIRST_COMPLETED)
                 finally:
                     coming.cancel()  # does nothing to one that is done
-                    # The source may end just when we are: nobody would ask for that any more.
-                    await asyncio.wait((coming,))
+                    # The source may end just when we are: nobody would ask for that any more. A reader who
+                    # goes away cancels each wait anew, and a source that still runs cannot be closed.
+                    with anyio.CancelScope(shield=True):
+                        await asyncio.wait((coming,))
                     if not coming.cancelled():
                         coming.exception()
                 if coming.cancelled():
@@ -69,4 +73,5 @@ class Streams:
         finally:
             ending.cancel()
             if close := getattr(source, "aclose", None):
-                await close()
+                with anyio.CancelScope(shield=True):
+                    await close()

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Any
 
+import anyio
 import pytest
 
 from sealock.web.streams import Streams
@@ -63,3 +65,29 @@ def test_every_stream_ends_with_the_website() -> None:
         assert await asyncio.wait_for(reader, 5) == [1]
 
     asyncio.run(scenario())
+
+
+@pytest.mark.anyio
+async def test_a_reader_who_goes_away_ends_the_source_in_peace() -> None:
+    """Servers cancel a scope for that, in which each wait of the cleaning up is cancelled anew."""
+    closed: list[str] = []
+
+    async def source() -> AsyncIterator[int]:
+        try:
+            yield 1
+            await asyncio.sleep(60)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await asyncio.sleep(0.05)
+            closed.append("source")
+
+    async def read() -> None:
+        async with aclosing(Streams().follow(source())) as told:  # type: ignore[type-var]
+            async for _ in told:
+                pass
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(read)
+        await asyncio.sleep(0.05)
+        group.cancel_scope.cancel()
+    assert closed == ["source"]
