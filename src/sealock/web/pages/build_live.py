@@ -191,7 +191,7 @@ async def _kept_alive(source: Pieces, still: Still) -> Pieces:
         if coming is not None:
             coming.cancel()
             # A reader who goes away cancels each wait anew; a source that still runs cannot be closed.
-            if True:
+            with CancelScope(shield=True):
                 await asyncio.wait((coming,))
             if not coming.cancelled():
                 coming.exception()
