@@ -39,6 +39,7 @@ from sealock.access.certificates import (
 from sealock.core.certificate import Certificate
 from sealock.core.errors import PermanentError, UsageError
 from sealock.core.files import create_secret_file, make_private_directory, read_secret_file, write_whole
+from sealock.core.workers import WORKER_NAME
 
 AUTHORITY_LIFE = timedelta(days=3650)
 WEBSITE_LIFE = timedelta(days=365)
@@ -46,7 +47,6 @@ WORKER_LIFE = timedelta(days=30)
 RENEW_AFTER = 2 / 3
 """The part of its life after which a certificate is made anew: a third of it is left for noticing trouble."""
 LONGEST_FILE = 64 * 1024
-WORKER_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,62}")
 
 _HOST = re.compile(r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
 

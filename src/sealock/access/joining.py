@@ -13,13 +13,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sealock.access.authority import WORKER_NAME, Authority
+from sealock.access.authority import Authority
 from sealock.access.one_time import digest_of, new_value
 from sealock.core.access import AccessRecords, OneTime, Purpose
 from sealock.core.decision import Denied
 from sealock.core.errors import UsageError
 from sealock.core.secret import Secret
-from sealock.core.workers import CertifiedWorker
+from sealock.core.workers import WORKER_NAME, CertifiedWorker
 
 JOIN_LIFE = 3600.0
 """Seconds a join token works."""

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Protocol
 
 from sealock.core.worker_state import WorkerState
+
+WORKER_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,62}")
+"""What one can be called, in lists and in its certificate."""
 
 MOST_MACHINES = 64
 """At once, on one worker."""
@@ -41,7 +45,7 @@ class WorkerRecords(Protocol):
 
     async def add(self, name: str, labels: tuple[str, ...], machines: int) -> Worker:
         """A new worker, which has yet to join. UsageError for a name that is taken (by one that is not
-        revoked) or labels that cannot be."""
+        revoked), a name or labels that cannot be, or too many machines."""
         ...
 
     async def all(self) -> list[Worker]:
@@ -62,9 +66,11 @@ class WorkerRecords(Protocol):
         ...
 
     async def hello(self, worker: str, version: str, machines: int, labels: tuple[str, ...]) -> None:
-        """What it says of itself when it starts; it is active again if it was draining."""
+        """What it says of itself when it starts; it is active again if it was draining. A revoked one says
+        nothing. UsageError for what cannot be."""
         ...
 
     async def revoke(self, worker: str) -> bool:
-        """Its certificate opens nothing any more; what it has is put back when its leases end."""
+        """Its certificate opens nothing any more; what it has is put back when its leases end. False if there
+        is none, or it was revoked before."""
         ...

@@ -9,8 +9,9 @@ from hashlib import sha256
 import pytest
 
 from sealock.core.errors import UsageError
-from sealock.core.queue import WORK
+from sealock.core.queue import WORK, Beat
 from sealock.core.worker_state import WorkerState
+from tests.support.queue import pass_time
 from tests.support.records import Records
 
 pytestmark = pytest.mark.anyio
@@ -60,7 +61,15 @@ async def test_of_two_with_a_name_one_is_made(records: Records) -> None:
 
 @pytest.mark.parametrize(
     ("name", "labels", "machines"),
-    [("", (), 1), ("A b", (), 1), ("a\0", (), 1), ("a", ("no label",), 1), ("a", (), 65), ("a", (), -1)],
+    [
+        ("", (), 1),
+        ("A b", (), 1),
+        ("a_b", (), 1),
+        ("a\0", (), 1),
+        ("a", ("no label",), 1),
+        ("a", (), 65),
+        ("a", (), -1),
+    ],
 )
 async def test_what_no_worker_can_be_is_refused(
     records: Records, name: str, labels: tuple[str, ...], machines: int
@@ -90,6 +99,20 @@ async def test_what_a_worker_has_is_counted(records: Records) -> None:
         await records.claim()
     worker = await records.workers.named("w")
     assert worker and worker.running == 2
+
+
+async def test_a_worker_that_has_no_room_to_ask_is_heard_of_by_its_beats(records: Records) -> None:
+    await records.make()
+    fence = await records.claim()
+    claimed = await records.workers.named("w")
+    records.around.jump(20)
+    assert await records.queue.beat(fence) is Beat.OK
+    beaten = await records.workers.named("w")
+    assert claimed and beaten and claimed.seen_at and beaten.seen_at
+    assert 19 < beaten.seen_at - claimed.seen_at < 30
+    await pass_time(records.around, 60)
+    assert await records.queue.beat(fence) is Beat.LOST
+    assert await records.workers.named("w") == replace(beaten, running=0), "who lost it is not heard of"
 
 
 async def test_an_account_changes_and_builds_that_waited_are_looked_at(records: Records) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from sealock.core.errors import UsageError
 from sealock.core.queue import LABEL, MOST_LABELS
 from sealock.core.worker_state import WorkerState
-from sealock.core.workers import MOST_MACHINES, Worker
+from sealock.core.workers import MOST_MACHINES, WORKER_NAME, Worker
 from sealock.store.database.engine import Database
 from sealock.store.database.metadata import fitted, seconds
 from sealock.store.database.tables import workers
@@ -40,7 +40,7 @@ class DatabaseWorkers:
     async def add(self, name: str, labels: tuple[str, ...], machines: int) -> Worker:
         """A new worker, which has yet to join. UsageError for a name that is taken (by one that is not
         revoked), a name or labels that cannot be, or too many machines."""
-        if not LABEL.fullmatch(name):
+        if not WORKER_NAME.fullmatch(name):
             raise _wrong(f"{name[:70]!r} is no worker's name", NAME_RULE)
         identity = secrets.token_hex(16)
         values = {"id": identity, "name": name, "state": WorkerState.ACTIVE, **_said(labels, machines)}
@@ -104,7 +104,7 @@ class DatabaseWorkers:
             return [_worker(row) for row in await connection.execute(found)]
 
 
-NAME_RULE = "A name has up to 63 small letters, digits, dots, dashes and underscores."
+NAME_RULE = "A name has up to 63 small letters, digits, dots and dashes."
 
 
 def _said(labels: tuple[str, ...], machines: int) -> dict[str, Any]:

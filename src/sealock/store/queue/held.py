@@ -13,7 +13,7 @@ from sealock.store.queue.change import Change
 from sealock.store.queue.deadlines import lease_until
 from sealock.store.queue.entries import Entry, end, entry_of, follow, note, words
 from sealock.store.queue.tables import queue_builds, queue_events
-from sealock.store.queue.view import HELD
+from sealock.store.queue.view import HELD, see
 
 
 def fenced(fence: Fence) -> list[ColumnElement[bool]]:
@@ -30,11 +30,13 @@ def fenced(fence: Fence) -> list[ColumnElement[bool]]:
 
 
 def beat(change: Change, fence: Fence) -> Beat:
-    """As `core.queue.Queue.beat`. It changes one row and nothing else, so it needs no lock."""
+    """As `core.queue.Queue.beat`. It changes its own row, then its worker's, as a claim does: so it needs to
+    be alone with neither. A worker that is full claims nothing, and is heard of by its beats alone."""
     kept = update(queue_builds).where(*fenced(fence)).values(deadline=lease_until(change))
     state = change.connection.execute(kept.returning(queue_builds.c.state)).scalar()
     if state is None:
         return Beat.LOST
+    see(change, fence.worker)
     return Beat.CANCEL if state == QueueState.STOPPING else Beat.OK
 
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Path, Request, Response
 from pydantic import Field
 
 from sealock.core.access import Permission
-from sealock.core.workers import MOST_MACHINES
+from sealock.core.workers import MOST_MACHINES, WORKER_NAME
 from sealock.core.workers import Worker as WorkerRecord
 from sealock.web.api.errors import conflict, missing, naming
 from sealock.web.api.lists import Cursor, Limit, part
@@ -19,14 +19,13 @@ from sealock.web.asking import Asker, AsksInstallation, service_of
 router = APIRouter(tags=["workers"])
 
 Operator = Annotated[Asker, Depends(AsksInstallation(Permission.WORKERS_WRITE))]
-NAME = r"^[a-z0-9][a-z0-9.-]{0,62}$"
 NamePath = Annotated[str, Path(max_length=100, description="The worker's name.")]
 
 
 class NewWorker(Given):
     """machines: builds at once."""
 
-    name: Annotated[str, Field(pattern=NAME)]
+    name: Annotated[str, Field(pattern=f"^{WORKER_NAME.pattern}$")]
     labels: Labels = Field(default_factory=list)
     machines: Annotated[int, Field(ge=1, le=MOST_MACHINES), WHOLE] = 1
 
