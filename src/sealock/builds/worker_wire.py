@@ -1,6 +1,7 @@
 """What a worker and the website say to each other, as JSON over HTTPS with certificates on both sides.
 
-    POST join, renew, hello, claim, drain                     a worker for itself
+    GET  authority                                            the authority's certificate, for anybody
+    POST join, renew, adopt, hello, claim, drain              a worker for itself
     POST builds/BUILD/ATTEMPT/beat, deployment, end, fail     of a build it has; 409 if it no longer has it
     PUT  builds/BUILD/ATTEMPT/progress, log-key               all there is to say so far; the sealed key
     POST builds/BUILD/ATTEMPT/log?offset=N                    sealed bytes, as they are
@@ -70,7 +71,7 @@ class Join(Message):
 
 
 class Renew(Message):
-    """request: PKCS#10, PEM. From the answer on, only the new certificate works."""
+    """request: PKCS#10, PEM. The new certificate works once it is adopted; from then on it alone does."""
 
     request: Annotated[str, Field(max_length=16 * 1024)]
 

@@ -10,6 +10,7 @@ from sealock.cli.api import Api, asked
 from sealock.cli.server import AS_JSON, page, signed_in, tell_json
 from sealock.cli.words import Found, listed, moment, said, table
 from sealock.core.worker_state import WorkerState
+from sealock.core.workers import MOST_MACHINES
 
 NAME = click.argument("name")
 
@@ -40,7 +41,13 @@ def list_(*, as_json: bool) -> None:
 @workers.command()
 @NAME
 @click.option("--label", "labels", multiple=True, metavar="LABEL", help="May be repeated.")
-@click.option("--machines", type=click.IntRange(1, 64), default=1, show_default=True, help="Builds at once.")
+@click.option(
+    "--machines",
+    type=click.IntRange(1, MOST_MACHINES),
+    default=1,
+    show_default=True,
+    help="Builds at once.",
+)
 @AS_JSON
 def add(name: str, *, labels: tuple[str, ...], machines: int, as_json: bool) -> None:
     """Add a worker NAME, and print the token it joins with: it works once, within an hour."""

@@ -8,7 +8,8 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class Account:
-    """max_running: builds at once. weight: its share where accounts compete. created_at: seconds."""
+    """max_running: builds at once. weight: its share where accounts compete. created_at: seconds
+    since 1970."""
 
     id: str
     name: str
@@ -25,5 +26,5 @@ class AccountRecords(Protocol):
         ...
 
     async def change(self, account: str, *, name: str | None = None, max_running: int | None = None) -> bool:
-        """Change what is given. False if there is no such account."""
+        """Change what is given. False if there is no such account. UsageError for what cannot be."""
         ...

@@ -229,7 +229,8 @@ class BuildRecords(Protocol):
         ...
 
     async def last_green(self, account: str, build: BuildView) -> BuildView | None:
-        """The newest green build of the same project and branch before this one, with its steps."""
+        """The newest green build of the same project and branch before this one, with its steps; None of
+        one that belongs to no branch."""
         ...
 
     async def work(self, fence: Fence) -> Work | None:
@@ -237,12 +238,13 @@ class BuildRecords(Protocol):
         ...
 
     async def progress(self, fence: Fence, progress: Progress) -> bool:
-        """Keep what a worker says. False, and nothing is kept, if it no longer has the build."""
+        """Keep what a worker says. False, and nothing is kept, if it no longer has the build. UsageError for
+        steps that are not numbered, or too many of them."""
         ...
 
     async def end(self, fence: Fence, ended: Ended) -> bool:
         """The attempt ended and its machine is gone; the receipt is kept with it, or neither. False: the
-        worker no longer has it. Saying the same again is True once more."""
+        worker no longer has it, or said something else before. Saying the same again is True once more."""
         ...
 
     async def receipt(self, account: str, build: str, attempt: int | None = None) -> bytes | None:

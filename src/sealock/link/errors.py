@@ -43,7 +43,8 @@ class NotKnown(PermanentError):
         super().__init__(
             "the website does not know this worker",
             details=why or "It was removed, or its certificate has run out.",
-            resolution="Have it join anew: `sealock workers add NAME` on the website's side prints a token.",
+            resolution="Have it join anew, with a token that `sealock workers invite NAME` prints or, if it "
+            "was removed, `sealock workers add NAME`.",
         )
 
 

@@ -93,6 +93,7 @@ class Upload:
 
     async def drained(self) -> None:
         """Return once not too much is waiting. PermanentError if no more can be sent."""
+        # The file grows by another's hand, which tells no event.
         while not self._task.done() and self._path.stat().st_size - self._sent > MOST_BEHIND:  # noqa: ASYNC110
             await asyncio.sleep(LOOK)
         if self._task.done():

@@ -102,7 +102,7 @@ class Told:
         return next((place for place, name in enumerate(names) if name == _fitting(phase)), None)
 
     def _change(self, place: int, **fields: object) -> None:
-        self._steps[place] = replace(self._steps[place], **fields)  # type: ignore[arg-type]
+        self._steps[place] = replace(self._steps[place], **fields)  # type: ignore[arg-type]  # ours
 
     def _count(self, data: bytes) -> None:
         if data:

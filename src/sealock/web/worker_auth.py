@@ -29,6 +29,7 @@ PEER = "sealock.peer_certificate"
 class PeerProtocol(H11Protocol):
     """HTTP/1.1, with the certificate of the other end."""
 
+    # The base class, too, takes a narrower transport than its own base.
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Look at the certificate once: it is the connection's, not a request's."""
         super().connection_made(transport)

@@ -98,6 +98,7 @@ async def show_build(  # noqa: PLR0917 - each is a parameter of the address
     told = WholeBuild.whole(view)
     tag = _tag(told)
     if known is not None and tag in _tags(known):
+        # The type is what the description says of 200; an answer without a body goes out as it is.
         return Response(status_code=304, headers={"ETag": tag})  # type: ignore[return-value]
     response.headers["ETag"] = tag
     response.headers["Cache-Control"] = "private, no-cache"
