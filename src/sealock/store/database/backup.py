@@ -19,7 +19,7 @@ import json
 import os
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -35,9 +35,15 @@ from sealock.store.database.backup_rows import encode, insert_rows, restart_coun
 from sealock.store.database.engine import Database
 from sealock.store.database.migrations.run import HEAD, VERSION_TABLE, is_known, migrate, revision_of
 
+TELL_EVERY = 1000
+"""Rows of a table."""
 
-async def backup(database: Database, path: Path) -> dict[str, int]:
-    """Write all rows to a new file of mode 0600, whole or not at all; how many of each table.
+
+async def backup(
+    database: Database, path: Path, told: Callable[[int], None] = lambda _: None
+) -> dict[str, int]:
+    """Write all rows to a new file of mode 0600, whole or not at all; how many of each table. told: takes how
+    many were written, now and then.
 
     UsageError if the file is there already or the database has no tables; PermanentError if it cannot be
     written.
@@ -47,7 +53,7 @@ async def backup(database: Database, path: Path) -> dict[str, int]:
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         async with database.read() as connection:
-            counts = await connection.run_sync(_write, beside)
+            counts = await connection.run_sync(_write, beside, told)
         os.link(beside, path)  # unlike a rename, it takes no other file's place
         flush_directory(path.parent)
     except OSError as error:
@@ -58,20 +64,22 @@ async def backup(database: Database, path: Path) -> dict[str, int]:
     return counts
 
 
-def _write(connection: Connection, path: Path) -> dict[str, int]:
+def _write(connection: Connection, path: Path, told: Callable[[int], None]) -> dict[str, int]:
     revision = revision_of(connection)
     if revision is None:
         raise UsageError("the database has no tables yet", resolution="Start a server with it first.")
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         with gzip.GzipFile(fileobj=file, mode="wb", mtime=0, filename="") as packed:
-            counts = _write_lines(connection, revision, packed)
+            counts = _write_lines(connection, revision, packed, told)
         file.flush()
         os.fsync(descriptor)
     return counts
 
 
-def _write_lines(connection: Connection, revision: str, file: gzip.GzipFile) -> dict[str, int]:
+def _write_lines(
+    connection: Connection, revision: str, file: gzip.GzipFile, told: Callable[[int], None]
+) -> dict[str, int]:
     digest, counts = hashlib.sha256(), dict[str, int]()
 
     def line(value: object) -> None:
@@ -88,6 +96,8 @@ def _write_lines(connection: Connection, revision: str, file: gzip.GzipFile) -> 
         for row in _rows(connection, table):
             line([encode(column, value) for column, value in zip(table.columns, row, strict=True)])
             counts[table.name] += 1
+            if counts[table.name] % TELL_EVERY == 0:
+                told(sum(counts.values()))
     end = {"end": counts, "sha256": digest.hexdigest()}
     file.write(json.dumps(end).encode() + b"\n")
     return counts
@@ -111,9 +121,11 @@ def tables_of(connection: Connection) -> list[Table]:
     return tables
 
 
-async def restore(database: Database, path: Path) -> dict[str, int]:
+async def restore(
+    database: Database, path: Path, told: Callable[[int], None] = lambda _: None
+) -> dict[str, int]:
     """Fill an empty database with a backup and bring it up to date: all of it or nothing; how many rows of
-    each table.
+    each table. told: takes how many were read, now and then.
 
     UsageError if the database is not empty, or the backup is no backup or of a newer Sealock; PermanentError
     if it is damaged or cannot be read.
@@ -121,12 +133,14 @@ async def restore(database: Database, path: Path) -> dict[str, int]:
     try:
         with path.open("rb") as file, gzip.GzipFile(fileobj=file, mode="rb") as packed:
             async with database.write(schema=True) as connection:
-                return await connection.run_sync(_fill, BackupReader(packed, path), path)
+                return await connection.run_sync(_fill, BackupReader(packed, path), path, told)
     except (OSError, EOFError, zlib.error) as error:
         raise damaged(path, str(error)) from error
 
 
-def _fill(connection: Connection, reader: BackupReader, path: Path) -> dict[str, int]:
+def _fill(
+    connection: Connection, reader: BackupReader, path: Path, told: Callable[[int], None]
+) -> dict[str, int]:
     if inspect(connection).get_table_names():
         raise UsageError(
             "the database is not empty",
@@ -145,10 +159,10 @@ def _fill(connection: Connection, reader: BackupReader, path: Path) -> dict[str,
     for table in reversed(tables.values()):
         connection.execute(table.delete())  # what the migrations put there
     try:
-        counts = insert_rows(connection, reader, tables)
+        counts = insert_rows(connection, reader, tables, told)
     except SQLAlchemyError as error:
-        told = getattr(error, "orig", None) or error
-        raise damaged(path, f"A row does not fit its table: {type(told).__name__}.") from error
+        why = getattr(error, "orig", None) or error
+        raise damaged(path, f"A row does not fit its table: {type(why).__name__}.") from error
     if set(counts) != set(tables):
         raise damaged(path, "A table is missing.")
     restart_counters(connection, tables.values())

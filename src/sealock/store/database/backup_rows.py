@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
@@ -54,8 +54,11 @@ def decode(column: Column[Any], value: Any) -> Any:
     raise ValueError(f"{column}: a type no table of ours has")
 
 
-def insert_rows(connection: Connection, reader: BackupReader, tables: Mapping[str, Table]) -> dict[str, int]:
-    """Put all rows of a backup into their tables; how many of each. PermanentError if one does not fit."""
+def insert_rows(
+    connection: Connection, reader: BackupReader, tables: Mapping[str, Table], told: Callable[[int], None]
+) -> dict[str, int]:
+    """Put all rows of a backup into their tables; how many of each. told: takes how many so far.
+    PermanentError if one does not fit."""
     counts: dict[str, int] = {}
     for name, columns, rows in reader.tables():
         table = tables.get(name)
@@ -65,6 +68,7 @@ def insert_rows(connection: Connection, reader: BackupReader, tables: Mapping[st
         while values := _decoded(table, islice(rows, ROWS_AT_ONCE)):
             connection.execute(table.insert(), values)
             counts[name] += len(values)
+            told(sum(counts.values()))
     return counts
 
 
