@@ -180,6 +180,16 @@ class KilledServer:
         assert made is not None, self.asked.answers
         self.asked.builds[key] = made["id"]
 
+    async def log_of(self, build: str) -> bytes:
+        """What people are shown of it, once nothing is killed any more."""
+        while True:
+            with suppress(httpx2.TransportError):
+                answer = await self.client.get(f"/api/v1/builds/{build}/log/raw")
+                if answer.status_code != 503:
+                    assert answer.is_success, answer.text
+                    return answer.content
+            await asyncio.sleep(AGAIN)
+
     async def open_builds(self) -> list[dict[str, Any]]:
         """Those that have not ended."""
         found: list[dict[str, Any]] = []

@@ -1,0 +1,180 @@
+"""`sealock up`: the whole server as it is started, with real machines; its parts die, it dies, it stops."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from scripts.sample.git_server import GitServer
+from sealock.core.image import Image
+from sealock.machines.reaper import HostReaper
+from tests.support.ended_builds import Kept, Logs
+from tests.support.traces import left, traces
+from tests.support.up import Up
+
+pytestmark = pytest.mark.slow
+
+BEGUN, LAST = "the tests begin", "that was all of it"
+LINES = 60
+PLAN = f"""\
+image: base
+network: none
+test:
+  unit:
+    - echo "{BEGUN}"
+    - for n in $(seq {LINES}); do echo "number $n."; sleep 0.2; done
+    - echo "{LAST}"
+"""
+
+
+@pytest.fixture
+def up(tmp_path: Path, machine_runtime: Path, base_image: Image) -> Iterator[Up]:
+    """Not started yet. Nothing of it may be left."""
+    before = traces()
+    made = Up(tmp_path, machine_runtime)
+    try:
+        yield made
+    finally:
+        if hasattr(made, "process"):
+            children = made.children() if made.process.poll() is None else []
+            made.stop()
+            for child in children:  # of one that had to be killed
+                with suppress(ProcessLookupError):
+                    os.kill(child, signal.SIGKILL)
+    assert left(before) == set()
+    assert [each for each in HostReaper(machine_runtime).find() if each.orphaned] == []
+
+
+@pytest.fixture
+def project(up: Up, tmp_path: Path) -> Iterator[str]:
+    """It runs, and has a project. Its id."""
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    (tree / "sealock.yml").write_text(PLAN)
+    with GitServer(tmp_path / "git") as git:
+        git.publish("sample.git", tree)
+        up.start()
+        up.sign_up()
+        new = {"name": "sample", "address": git.address("sample.git"), "host_keys": [git.host_key]}
+        made = up.ask("POST", "projects", new)
+        git.authorize(made["public_key"], "sample.git")
+        yield made["id"]
+
+
+def start_build(up: Up, project: str) -> str:
+    return str(up.ask("POST", f"projects/{project}/builds", {"pipelines": []})["id"])
+
+
+def kept_of(up: Up) -> Kept:
+    """What its database has, once it has ended."""
+    return asyncio.run(Kept.read(f"sqlite:///{up.data}/server.db"))
+
+
+def all_numbers(log: bytes) -> bool:
+    """Each line is there once, in order."""
+    said = [
+        line.partition(b"number ")[2] for line in log.splitlines() if b"number " in line and b"$n" not in line
+    ]
+    return said == [b"%d." % n for n in range(1, LINES + 1)]
+
+
+def test_parts_that_die_are_started_again_and_builds_go_on(up: Up, project: str) -> None:
+    build = start_build(up, project)
+    up.running(build, BEGUN)
+    os.kill(up.child("web"), signal.SIGKILL)
+    killed_at = time.monotonic()
+    up.until(lambda: "sealock: the website ended (SIGKILL); it is started again in" in up.output)
+    up.until(lambda: up.output.count("website: serving on") == 2)
+    away = time.monotonic() - killed_at
+    os.kill(up.child("keeper"), signal.SIGKILL)
+    up.until(lambda: "sealock: the keeper ended (SIGKILL); it is started again in" in up.output)
+    ended = up.ended(build)
+    assert ended["status"] == "green", up.output
+    # A website that is away for about as long as a lease has lost what was built; only a very busy host is.
+    assert ended["attempt"] == 1 or away > 15, up.output
+    log = up.ask("GET", f"builds/{build}/log/raw")
+    assert all_numbers(log), log
+    assert LAST.encode() in log
+    os.kill(up.child("worker"), signal.SIGKILL)
+    up.until(lambda: "sealock: the worker ended (SIGKILL)" in up.output)
+
+    second = start_build(up, project)
+    up.running(second, BEGUN)
+    up.process.send_signal(signal.SIGTERM)
+    assert up.process.wait(120) == 0, up.output
+    assert "Stopping: builds that run may finish" in up.output
+    kept = kept_of(up)
+    assert kept.outcomes == {"green": 2}
+    assert kept.kinds["claimed"] == 2 or away > 15
+    kept.check({"1": build, "2": second})
+    assert Logs(up.root).check(kept, last=LAST.encode(), secret=b"nothing secret") == 2
+
+
+def test_killed_it_leaves_nothing_and_the_next_goes_on(up: Up, project: str) -> None:
+    build = start_build(up, project)
+    up.running(build, BEGUN)
+    children = up.children()
+    assert len(children) == 3
+    up.process.kill()
+    up.process.wait()
+    up.close()
+    up.until(lambda: not any(Path(f"/proc/{child}").exists() for child in children), patience=90)
+    up.start()
+    ended = up.ended(build)
+    assert (ended["status"], ended["attempt"]) == ("green", 2), up.output
+
+    third = start_build(up, project)
+    up.running(third, BEGUN)
+    up.process.send_signal(signal.SIGTERM)
+    up.until(lambda: "stopping: 1 builds go on" in up.output)
+    up.process.send_signal(signal.SIGTERM)
+    assert up.process.wait(60) == 0, up.output
+    kept = kept_of(up)
+    assert kept.queued[third].state == "queued", "it is tried again after the next start"
+    assert kept.kinds["put-back"] == 2
+    up.close()
+    up.start()
+    assert up.ended(third)["status"] == "green"
+
+
+def test_killed_and_started_at_once_it_comes_up(up: Up, project: str) -> None:
+    build = start_build(up, project)
+    up.running(build, BEGUN)
+    up.process.kill()
+    up.process.wait()
+    up.close()
+    up.start()
+    ended = up.ended(build)
+    assert ended["status"] == "green", up.output
+    assert up.stop() == 0
+    kept_of(up).check({"1": build})
+
+
+@pytest.mark.parametrize("setting", ["listen", "worker_listen"])
+def test_a_port_that_is_taken_is_told_with_its_setting(up: Up, setting: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = f"127.0.0.1:{taken.getsockname()[1]}"
+        up.start(ready=False, **{f"SEALOCK_{setting.upper()}": port})
+        up.until(lambda: up.process.poll() is not None)
+    assert up.process.returncode != 0
+    assert f"The website cannot listen on {port}" in up.output
+    assert f"in the setting {setting}," in up.output
+
+
+def test_a_second_server_on_one_database_is_refused(up: Up, tmp_path: Path) -> None:
+    up.start()
+    second = Up(tmp_path, tmp_path / "run")
+    second.start(ready=False)
+    second.until(lambda: second.process.poll() is not None)
+    assert second.process.returncode != 0
+    assert "another server is using the database" in second.output
+    assert up.process.poll() is None
+    assert up.stop() == 0
