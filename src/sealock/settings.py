@@ -253,12 +253,13 @@ class Settings(ServerSettings):
         "start while any is on, or take your word that it is encrypted with a key made anew at each boot. "
         "Default: refuse.",
     )
-    pool_size: int = Field(
-        default=0,
+    pool_size: int | None = Field(
+        default=None,
         ge=0,
         le=64,
         description="How many machines are kept ready before they are asked for; each costs about 140 MB. "
-        "0 suits `sealock run`, which needs one. Default: 0. Machines.",
+        "Default: none, which is 1 for a worker whose host has 2.5 GB of memory to spare, and 0 otherwise. "
+        "Machines.",
     )
     keep_template: bool = Field(
         default=True,

@@ -370,7 +370,7 @@ class Wiring:
             acceleration=settings.acceleration,
             network_allow=settings.network_allow,
             swap_is_encrypted=settings.swap == "encrypted",
-            pool_size=settings.pool_size,
+            pool_size=settings.pool_size or 0,
             keep_template=settings.keep_template,
         )
 

@@ -6,10 +6,15 @@ It stands apart from `wiring`, as `serving` does, so that a test can look at wha
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
+
+from sealock.core.errors import SealockError
 
 if TYPE_CHECKING:
     from sealock.core.image import Images
@@ -17,7 +22,10 @@ if TYPE_CHECKING:
     from sealock.core.worker_process import WorkerOptions, WorkerProcess
     from sealock.link.host import HostPorts
     from sealock.machines.options import MachineOptions
+    from sealock.machines.qemu import QemuMachines
     from sealock.settings import Settings
+
+log = logging.getLogger(__name__)
 
 
 class Working:
@@ -35,10 +43,29 @@ class Working:
 
     @asynccontextmanager
     async def _host(self) -> AsyncIterator[HostPorts]:
+        from sealock.link.host import machines_ready
         from sealock.machines.qemu import QemuMachines
 
-        async with QemuMachines.from_options(self._machines, self._images) as machines:
-            yield self._ports(machines)
+        size = self._settings.pool_size
+        options = replace(self._machines, pool_size=machines_ready() if size is None else size)
+        async with QemuMachines.from_options(options, self._images) as machines:
+            filling = asyncio.create_task(self._fill(machines)) if options.pool_size else None
+            try:
+                yield self._ports(machines)
+            finally:
+                if filling is not None:
+                    filling.cancel()
+                    await asyncio.gather(filling, return_exceptions=True)
+
+    async def _fill(self, machines: QemuMachines) -> None:
+        """Have a machine ready for the first build. Without one the build waits for its own, and says what
+        is in the way."""
+        from sealock.builds.way import first_machine
+
+        try:
+            await machines.prepare(first_machine(self._images.find(self._settings.image)))
+        except SealockError as error:
+            log.warning("no machine is kept ready: %s", error)
 
     def _ports(self, machines: Machines) -> HostPorts:
         from sealock.builds.checkout import CheckoutPorts

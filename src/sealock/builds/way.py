@@ -282,6 +282,12 @@ class Way:
         return done
 
 
+def first_machine(image: Image) -> MachineSpec:
+    """What a build of a repository elsewhere begins with, before its plan can be read."""
+    usual = Plan(image.name, steps=())
+    return MachineSpec(image.digest, usual.memory_mib, usual.cpus, usual.disk_mib, usual.network)
+
+
 def _name(source: DirectorySource | RemoteSource) -> str:
     if isinstance(source, RemoteSource):
         return str(source.address)

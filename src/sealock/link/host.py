@@ -51,10 +51,19 @@ class HostPorts:
     runtime_dir: Path
 
 
+def machines_ready(meminfo: Path = Path("/proc/meminfo")) -> int:
+    """Machines kept ready before a build asks for one: one, where there is memory for it beside a build."""
+    return 1 if _available_kib(meminfo) >= 2 * MACHINE_MIB * 1024 else 0
+
+
 def machines_that_fit(meminfo: Path = Path("/proc/meminfo"), cores: int | None = None) -> int:
     """Builds at once that this host has memory and cores for, at least one."""
-    lines = (line.split() for line in meminfo.read_text(encoding="ascii").splitlines())
-    kib = {fields[0].rstrip(":"): int(fields[1]) for fields in lines if len(fields) > 1}
-    by_memory = kib.get("MemAvailable", 0) // (MACHINE_MIB * 1024)
+    by_memory = _available_kib(meminfo) // (MACHINE_MIB * 1024)
     by_cores = cores if cores is not None else len(os.sched_getaffinity(0))
     return max(1, min(by_memory, by_cores, MOST_MACHINES))
+
+
+def _available_kib(meminfo: Path) -> int:
+    lines = (line.split() for line in meminfo.read_text(encoding="ascii").splitlines())
+    kib = {fields[0].rstrip(":"): int(fields[1]) for fields in lines if len(fields) > 1}
+    return kib.get("MemAvailable", 0)

@@ -13,8 +13,8 @@ class MachineOptions:
     runtime_dir: state of running machines, on tmpfs. qemu, pasta: programs. user: the unprivileged user
     QEMU and pasta run as. acceleration: `auto`, `kvm` or `tcg`. network_allow: names, addresses or
     ranges that guests may reach although they are private. swap_is_encrypted: the operator vouches that
-    swap is encrypted with a key made anew at each boot. pool_size: clones kept ready for the spec last
-    asked for. keep_template: leave the sealed template on tmpfs for the next process.
+    swap is encrypted with a key made anew at each boot. pool_size: clones kept ready.
+    keep_template: leave the sealed template on tmpfs for the next process.
     """
 
     runtime_dir: Path

@@ -2,6 +2,9 @@
 
 A machine taken from the pool is anybody's for the first time: nothing but our own no-op has run in it.
 One that waited too long is ended and replaced. Without a pool every machine is made on demand.
+
+Filled in advance, it stays with that kind of machine, because others are asked for only in between: each
+build begins with the usual one, and goes on with another if its plan says so.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import replace
 
 from sealock.core.errors import SealockError
 from sealock.core.image import Image
@@ -20,13 +24,14 @@ from sealock.machines.guest import Guest
 from sealock.machines.patience import to_the_end
 
 log = logging.getLogger(__name__)
-# A build that starts goes first: on a small host the next clone would take the processor from it.
-REFILL_DELAY = 1.0
+# A build that starts goes first: on a small host the next clone would take the processor from its fetch.
+REFILL_DELAY = 5.0
 Make = Callable[[Image, MachineSpec], Awaitable[Guest]]
 
 
 class Pool:
-    """Keeps `size` guests of the spec that was asked for last. `make` makes one that is logged in to."""
+    """Keeps `size` guests of the spec it was filled with, else of the one that was asked for last. `make`
+    makes one that is logged in to."""
 
     def __init__(self, size: int, make: Make) -> None:
         self._size = size
@@ -35,12 +40,15 @@ class Pool:
         self._waiting: deque[Guest] = deque()
         self._filling: asyncio.Task[None] | None = None
         self._closed = False
+        self._is_kept = False
 
     async def take(self, image: Image, spec: MachineSpec) -> Guest:
         """A guest that is the caller's alone, to be ended by them."""
         if self._size == 0:
             return await self._make(image, spec)
         if self._wanted != (image, spec):
+            if self._is_kept and not self._is_newer(image, spec):
+                return await self._make(image, spec)
             self._wanted = (image, spec)
             await self._drain()
         guest = await self._fresh()
@@ -51,11 +59,18 @@ class Pool:
         return guest
 
     async def fill(self, image: Image, spec: MachineSpec) -> None:
-        """Have the pool full of that spec before this returns."""
-        self._wanted = (image, spec)
+        """Have the pool full of that spec before this returns, and keep it so."""
+        self._wanted, self._is_kept = (image, spec), True
         self._refill(0.0)
         if self._filling is not None:
             await asyncio.shield(self._filling)
+
+    def _is_newer(self, image: Image, spec: MachineSpec) -> bool:
+        """What is kept, but for an image of the same name that was built since."""
+        if self._wanted is None:
+            return True
+        kept_image, kept = self._wanted
+        return image.name == kept_image.name and replace(kept, image=spec.image) == spec
 
     async def close(self) -> None:
         """End what waits and make no more."""

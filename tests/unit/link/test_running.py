@@ -13,7 +13,7 @@ from sealock.builds.run import RunResult
 from sealock.core.build import BuildRecord, Outcome
 from sealock.core.errors import PermanentError, SealockError, TemporaryError, UsageError
 from sealock.core.machine import Ending, MachineRecord, NetworkPolicy, Origin
-from sealock.link.host import machines_that_fit
+from sealock.link.host import machines_ready, machines_that_fit
 from sealock.link.running import Ends, Fails, what_to_say, what_to_say_of
 from sealock.link.website import Trace, unless_shaking_hands
 
@@ -86,3 +86,12 @@ async def test_a_request_is_not_cancelled_while_it_connects(event: str) -> None:
     with pytest.raises(asyncio.CancelledError):
         await asking
     assert cancelled.is_set()
+
+
+@pytest.mark.parametrize(("mib", "ready"), [(8192, 1), (2458, 1), (2457, 0), (500, 0)])
+def test_a_machine_is_kept_ready_where_there_is_memory_beside_a_build(
+    tmp_path: Path, mib: int, ready: int
+) -> None:
+    meminfo = tmp_path / "meminfo"
+    meminfo.write_text(f"MemAvailable:   {mib * 1024} kB\n")
+    assert machines_ready(meminfo) == ready
