@@ -41,7 +41,6 @@ from sealock.core.worker_state import WorkerState
 from sealock.providers.git.ref import check_ref
 from sealock.store.database.access import DatabaseAccess
 from sealock.store.database.engine import Database, open_database
-from sealock.store.database.migrations import upgrade
 from sealock.store.database.tables import accounts
 from sealock.store.queue.wakeups import LocalWakeups
 from sealock.web.app import make_app
@@ -52,6 +51,7 @@ from sealock.web.rates import Rates
 from sealock.web.security import Guard
 from sealock.web.streams import Streams
 from sealock.web.tls import Listen, Website
+from tests.support.migrated import copy_tables
 from tests.support.site_log import MemoryLog, MemoryShelf
 from tests.support.site_memory import (
     HOST_KEY,
@@ -265,8 +265,8 @@ async def make_site(
     """The website, filled. directory: for its database; empty. authority: PEM, what it is certified by.
     shelf: for its logs."""
     async with AsyncExitStack() as stack:
+        copy_tables(directory / "sealock.db")
         database = await stack.enter_async_context(open_database(f"sqlite:///{directory}/sealock.db"))
-        await upgrade(database)
         site = Site(directory, database, origin, authority, shelf=shelf or MemoryShelf())
         await _fill(site)
         yield site

@@ -44,7 +44,6 @@ from sealock.store.database.all_projects import DatabaseAllProjects
 from sealock.store.database.builds import DatabaseBuilds
 from sealock.store.database.engine import Database, open_database
 from sealock.store.database.idempotency import DatabaseIdempotency
-from sealock.store.database.migrations import upgrade
 from sealock.store.database.projects import DatabaseProjects
 from sealock.store.database.tables import accounts
 from sealock.store.database.workers import DatabaseWorkers
@@ -58,6 +57,7 @@ from sealock.web.rates import Rates
 from sealock.web.security import Guard
 from sealock.web.streams import Streams
 from tests.support.hosted import Hosted
+from tests.support.migrated import copy_tables
 from tests.support.site import COMMIT, LOG, OTHER_ACCOUNT, progress
 from tests.support.site_log import MemoryLog, MemoryShelf
 from tests.support.site_memory import HOST_KEY, MemoryExposures
@@ -241,8 +241,8 @@ async def _fill(site: DatabaseSite) -> None:
 async def make_database_site(directory: Path) -> AsyncIterator[DatabaseSite]:
     """The website, filled. directory: for its database and its keys; empty."""
     async with AsyncExitStack() as stack:
+        copy_tables(directory / "sealock.db")
         database = await stack.enter_async_context(open_database(f"sqlite:///{directory}/sealock.db"))
-        await upgrade(database)
         site = DatabaseSite(directory, database)
         await _fill(site)
         yield site
