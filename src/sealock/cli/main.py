@@ -44,6 +44,8 @@ COMMANDS = {
     "image": ("sealock.cli.image", "What machines start from: build, list, show, remove."),
     "receipt": ("sealock.cli.receipt", "Show and verify what a build left: its signed receipt."),
     "keys": ("sealock.cli.keys", "What everything is sealed under: status, rotation, backup."),
+    "backup": ("sealock.cli.backup", "Write what the server keeps to one file, without a key."),
+    "restore": ("sealock.cli.backup", "Bring back what a backup holds."),
     "machines": ("sealock.cli.machines", "Machines on this host, and what crashed runs left of them."),
     "web": ("sealock.cli.web", "The website alone: pages, API, hooks, and the door for workers."),
     "worker": ("sealock.cli.worker", "Take builds from a website and run them on this host."),

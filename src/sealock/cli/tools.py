@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from sealock.builds.run import Runner
+from sealock.core.backup import Backups
 from sealock.core.image import Images
 from sealock.core.keeper import KeeperControl, KeeperProcess
 from sealock.core.keyring import Keyring
@@ -101,6 +102,10 @@ class Tools(Protocol):
     def reaper(self) -> Reaper: ...
 
     def runner(self) -> AbstractAsyncContextManager[Runner]: ...
+
+    def backups(self) -> Backups:
+        """What backs this installation up."""
+        ...
 
     def receipts_directory(self) -> Path: ...
 
