@@ -11,7 +11,6 @@ from sealock.core.errors import UsageError
 
 BUILD_ID = re.compile(r"[0-9a-f]{32}")
 NUMBERED = re.compile(r"(.+)#([1-9][0-9]{0,8})")
-PAGE = 100
 
 
 async def find_build(api: Api, named: str) -> dict[str, Any]:
@@ -21,9 +20,7 @@ async def find_build(api: Api, named: str) -> dict[str, Any]:
         assert isinstance(found, dict)
         return found
     numbered = NUMBERED.fullmatch(named)
-    found = (
-        await _numbered(api, numbered[1], int(numbered[2])) if numbered else await latest_build(api, named)
-    )
+    found = await _numbered(api, numbered[1], numbered[2]) if numbered else await latest_build(api, named)
     if found is None:
         raise UsageError(
             f"There is no build {named!r}",
@@ -44,15 +41,10 @@ async def latest_build(api: Api, project: str) -> dict[str, Any] | None:
     return page["items"][0] if page["items"] else None
 
 
-async def _numbered(api: Api, project: str, number: int) -> dict[str, Any] | None:
-    """Looked for from the newest on: numbers count up."""
-    cursor = None
-    while True:
-        page = await api.get("builds", query={"project": project, "limit": PAGE, "cursor": cursor})
-        for build in page["items"]:
-            if build["number"] == number:
-                found: dict[str, Any] = build
-                return found
-        cursor = page.get("next")
-        if cursor is None or page["items"][-1]["number"] < number:
-            return None
+async def _numbered(api: Api, project: str, number: str) -> dict[str, Any] | None:
+    try:
+        found = await api.get("projects", project, "builds", number)
+    except NotFound:
+        return None
+    assert isinstance(found, dict)
+    return found

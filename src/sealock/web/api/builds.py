@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, HTTPException, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, HTTPException, Path, Query, Request, Response
 
 from sealock.core.access import Permission
 from sealock.core.build import Outcome
@@ -16,7 +16,7 @@ from sealock.core.builds import BuildFilter, BuildView, build_topic
 from sealock.core.errors import UsageError
 from sealock.core.queue import SAFETY_POLL, QueueEvent, QueueEventKind
 from sealock.web.api.errors import missing
-from sealock.web.api.found import BuildPath, build_of, project_of
+from sealock.web.api.found import BuildPath, ProjectPath, build_of, project_of
 from sealock.web.api.lists import Cursor, Limit, after, bad_cursor, cursor_after
 from sealock.web.api.shapes import PLAIN, Build, Items, Step, Told, WholeBuild
 from sealock.web.asking import Asker, Asks, service_of
@@ -26,6 +26,8 @@ router = APIRouter(tags=["builds"])
 
 LONGEST_WAIT = 60
 """Seconds. Whoever wants to wait longer asks again."""
+
+LAST_NUMBER = 2**31 - 1
 
 READS = Asks(Permission.BUILDS_READ)
 Reader = Annotated[Asker, Depends(READS)]
@@ -103,6 +105,22 @@ async def show_build(  # noqa: PLR0917 - each is a parameter of the address
     response.headers["ETag"] = tag
     response.headers["Cache-Control"] = "private, no-cache"
     return told
+
+
+@router.get("/projects/{project}/builds/{number}")
+async def show_numbered_build(
+    request: Request,
+    project: ProjectPath,
+    number: Annotated[int, Path(ge=1, le=LAST_NUMBER, description="Its number, which pages show.")],
+    asker: Reader,
+) -> WholeBuild:
+    """The build of that number within its project, with its steps and phases."""
+    service = service_of(request)
+    known = await project_of(service, asker, project)
+    view = await service.builds.numbered(asker.account, known.id, number)
+    if view is None:
+        raise missing("build")
+    return WholeBuild.whole(view)
 
 
 @router.get("/builds/{build}/steps")

@@ -39,6 +39,16 @@ async def test_each_build_has_a_word_for_how_it_stands(site: Site, api: httpx2.A
     assert waiting["position"] == 1 and waiting["reasons"][0]["sentence"]
 
 
+async def test_a_build_is_found_by_its_number(site: Site, api: httpx2.AsyncClient) -> None:
+    for project in ("shop", site.project.id):
+        found = (await api.get(f"projects/{project}/builds/2")).json()
+        assert found == (await api.get(f"builds/{site.red}")).json() and found["number"] == 2
+    for wrong in ("shop/builds/99", "bank/builds/1", "nothing/builds/1", f"{site.foreign.id}/builds/1"):
+        assert (await api.get(f"projects/{wrong}")).status_code == 404, wrong
+    for number in ("0", "-1", "x", str(2**31)):
+        assert (await api.get(f"projects/shop/builds/{number}")).status_code == 422, number
+
+
 async def test_a_list_goes_on_where_it_ended(site: Site, api: httpx2.AsyncClient) -> None:
     first = (await api.get("builds?limit=2")).json()
     await site.build(Outcome.GREEN)

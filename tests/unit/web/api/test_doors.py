@@ -53,7 +53,7 @@ class Door:
 
     async def knock(self, client: httpx2.AsyncClient, query: str = "", **named: str) -> httpx2.Response:
         """As it would be used, with these in the path."""
-        path = re.sub(r"\{(\w+)\}", lambda place: named.get(place[1], "TOKEN"), self.path)
+        path = re.sub(r"\{(\w+)\}", lambda place: {"number": "1", **named}.get(place[1], "TOKEN"), self.path)
         body = BODIES.get((self.method, self.path))
         more = "&q=x" if self.path.endswith("/search") else ""
         return await client.request(self.method, f"{PREFIX}{path}?{query}{more}", json=body)
