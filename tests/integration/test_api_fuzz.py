@@ -144,7 +144,7 @@ def fuzz(operation: Any, mode: GenerationMode, sender: Sender, site: Site) -> No
         parts = case.meta.components.items()
         right = {place for place, part in parts if part.mode is GenerationMode.POSITIVE}
         if real and ParameterLocation.PATH in right:
-            there = {"project": "shop", "build": build, "account_id": "local"}
+            there = {"project": "shop", "build": build, "account_id": "local", "number": 1}
             for name in set(there) & set(case.path_parameters):
                 case.path_parameters[name] = there[name]
         if ParameterLocation.HEADER in right and "Idempotency-Key" in case.headers:

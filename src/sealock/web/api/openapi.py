@@ -108,6 +108,16 @@ def _complete(operation: dict[str, Any] | None, asks: Sequence[Asks | AsksInstal
     operation["security"] = [{"token": []}, {"session": []}] if tokens else [{"session": []}]
     needs = [f"Needs `{one.permission}`." for one in asks if one.permission]
     operation["description"] = "\n\n".join([operation.get("description", ""), *needs]).strip()
+    for parameter in operation.get("parameters", ()):
+        parameter["schema"] = _said(parameter["schema"])
     refusal = {"schema": {"$ref": "#/components/schemas/Problem"}}
     for status, meaning in _COMMON.items():
         operation["responses"][status] = {"description": meaning, "content": {PROBLEM: refusal}}
+
+
+def _said(schema: dict[str, Any]) -> dict[str, Any]:
+    """Of a parameter: it is left out or says something, and the text `null` is something."""
+    kinds: list[dict[str, Any]] = [one for one in schema.get("anyOf", ()) if one != {"type": "null"}]
+    if len(kinds) != 1:
+        return schema
+    return {name: value for name, value in schema.items() if name != "anyOf"} | kinds[0]
