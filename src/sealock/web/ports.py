@@ -174,7 +174,7 @@ class ProjectsPort(Protocol):
         ...
 
     async def hook_secret(self, account: str, project: str) -> Secret:
-        """What its hook's deliveries are signed with."""
+        """What its hook's deliveries are signed with: printable ASCII."""
         ...
 
     async def reset_hook_secret(self, account: str, project: str) -> Secret:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import Field
@@ -45,13 +45,12 @@ class NewSettings(Settings):
 
 class Hook(Told):
     """Where pushes are told of, what each delivery is signed with, and what it has to call the repository.
-    secret: a text, or the key in hexadecimal digits, as `encoding` says; null where a request is sent again
-    that made a new one. script: for `hooks/post-receive` of a plain Git server, with the secret in it; null
-    where that is, or where the repository's name cannot stand in a script."""
+    secret: as it signs, a text; null where a request is sent again that made a new one. script: for
+    `hooks/post-receive` of a plain Git server, with the secret in it; null where that is, or where the
+    repository's name cannot stand in a script."""
 
     url: str
     secret: str | None
-    encoding: Literal["text", "hex"]
     repository: str
     script: str | None
 
@@ -172,11 +171,9 @@ async def _whole(request: Request, asker: Asker, record: ProjectRecord) -> Whole
 def _hook(request: Request, record: ProjectRecord, secret: Secret) -> Hook:
     with secret:
         key = secret.reveal()
-    is_text = key.isascii() and key.decode("latin-1").isprintable()
     return Hook(
         url=f"{request.base_url}hooks/git/{record.id}",
-        secret=key.decode() if is_text else key.hex(),
-        encoding="text" if is_text else "hex",
+        secret=key.decode(),
         repository=str(record.address),
         script=_script(request, record, key),
     )

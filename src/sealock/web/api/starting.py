@@ -8,7 +8,6 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import Field
 
 from sealock.core.access import Permission
-from sealock.core.builds import account_topic, build_topic
 from sealock.web.api.errors import conflict, found, naming
 from sealock.web.api.found import BuildPath, ProjectPath, build_of, project_of
 from sealock.web.api.once import IdempotencyKey, delivery_of, once
@@ -88,6 +87,4 @@ async def cancel_build(
     service = service_of(request)
     view = await build_of(service, asker, build)
     await service.queue.cancel(view.id, f"cancelled by {asker.person.name}")
-    for topic in (build_topic(view.id), account_topic(view.account)):
-        await service.wakeups.tell(topic)
     return WholeBuild.whole(await build_of(service, asker, build))

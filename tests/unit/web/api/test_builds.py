@@ -9,6 +9,7 @@ import httpx2
 import pytest
 
 from sealock.core.build import Outcome
+from sealock.core.builds import account_topic, build_topic
 from sealock.core.release import Basis, Entry, Released
 from sealock.web.api.lists import after, cursor_after
 from tests.support.site_database import DatabaseSite as Site
@@ -149,7 +150,10 @@ async def test_a_build_is_restarted(site: Site, api: httpx2.AsyncClient) -> None
 
 
 async def test_a_build_is_cancelled(site: Site, api: httpx2.AsyncClient) -> None:
-    queued = (await api.post(f"builds/{site.queued}/cancel")).json()
+    topics = (build_topic(site.queued), account_topic("local"))
+    async with site.wakeups.subscribe(topics[0]) as build, site.wakeups.subscribe(topics[1]) as account:
+        queued = (await api.post(f"builds/{site.queued}/cancel")).json()
+        assert await build.wait(0.0) and await account.wait(0.0), "who looks at it is told"
     assert queued["status"] == "cancelled" and "ada@example.com" in queued["reason"]
     assert (await api.post(f"builds/{site.running}/cancel")).json()["status"] == "stopping"
     assert (await api.post(f"builds/{site.green}/cancel")).json()["status"] == "green"
