@@ -13,9 +13,8 @@ from sqlalchemy import func, insert, select
 from sealock.builds.hosted_projects import HostedProjects, ProjectPorts
 from sealock.builds.hosted_secrets import HostedSecrets
 from sealock.builds.logs import remove_logs_of
-from sealock.core.build_state import BuildState, Trigger
-from sealock.core.builds import BuildFilter, BuildView
-from sealock.core.queue import Order
+from sealock.core.build_state import Trigger
+from sealock.core.builds import BuildFilter, BuildView, NewBuild
 from sealock.core.sealed import Owner, PublicKey
 from sealock.core.secret import Secret
 from sealock.keeper.kek import FileKek
@@ -27,6 +26,7 @@ from sealock.livelog.files import LogFiles
 from sealock.providers.git.address import parse
 from sealock.providers.git.known_hosts import pins
 from sealock.providers.git.ref import check_ref
+from sealock.store.database.builds import DatabaseBuilds
 from sealock.store.database.engine import Database
 from sealock.store.database.projects import DatabaseProjects
 from sealock.store.database.tables import builds, workers
@@ -54,43 +54,16 @@ class WaitingKeys:
         return asyncio.run(asked())
 
 
-class TableBuilds:
-    """As much of `core.builds.BuildRecords` as a removal needs, over the builds' table."""
+class WatchedBuilds(DatabaseBuilds):
+    """The builds' records, with something that happens after each look at a page of them."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self.after_page: Callable[[], Any] | None = None
+    after_page: Callable[[], Any] | None = None
 
     async def page(self, account: str, which: BuildFilter) -> Sequence[BuildView]:
-        wanted = select(builds).where(
-            builds.c.account == account, builds.c.project == which.project, builds.c.state == which.state
-        )
-        if which.before is not None:
-            before = select(builds.c.number).where(builds.c.id == which.before).scalar_subquery()
-            wanted = wanted.where(builds.c.number < before)
-        async with self._database.read() as connection:
-            found = await connection.execute(wanted.order_by(builds.c.number.desc()).limit(which.limit))
-            views = [_view(row._mapping) for row in found]
+        found = await super().page(account, which)
         if self.after_page is not None:
             await self.after_page()
-        return views
-
-
-def _view(row: Any) -> BuildView:
-    same = ("id", "account", "project", "number", "ref", "branch", "commit", "message", "author", "attempt")
-    fields: dict[str, Any] = {name: row[name] for name in same}
-    fields |= dict.fromkeys(("outcome", "person", "restart_of", "started_at", "ended_at"))
-    return BuildView(
-        **fields,
-        state=BuildState(row["state"]),
-        trigger=Trigger(row["trigger"]),
-        project_name="",
-        reason="",
-        pipelines=(),
-        protected=False,
-        from_fork=False,
-        created_at=1.0,
-    )
+        return found
 
 
 class Hosted:
@@ -99,13 +72,13 @@ class Hosted:
     def __init__(self, database: Database, directory: Path) -> None:
         self.database, self.directory = database, directory
         self.keys = Installation(directory)
-        self.builds = TableBuilds(database)
         self.queue = DatabaseQueue(database, LocalWakeups())
+        self.builds = WatchedBuilds(database, self.queue)
         public = WaitingKeys(self.keys.sets)
         self.logs = SealedBuildLogs(LogFiles(directory / "logs"), self.keys.store, OwnKeys(self.keys.sets))
         self.ports = ProjectPorts(
             records=lambda account: DatabaseProjects(database, account),
-            builds=self.builds,  # type: ignore[arg-type]  # a part of it
+            builds=self.builds,
             queue=self.queue,
             sealer=KeySealer(public),
             keys=self.keys.sets,
@@ -135,16 +108,10 @@ class Hosted:
             seen = await connection.run_sync(lambda held: self.queue.begin(held).now)
             await connection.execute(insert(workers), worker_row("w", 10, (), seen))
 
-    async def build(self, project: str, number: int = 1) -> str:
+    async def build(self, project: str) -> str:
         """A build of that project that waits; its id."""
-        build = f"{number:016x}{project[:16]}"
-        row = {"id": build, "account": "local", "project": project, "number": number, "created_at": 1}
-        async with self.database.write() as connection:
-            await connection.execute(
-                insert(builds), {**row, "state": BuildState.QUEUED, "trigger": Trigger.PUSH}
-            )
-        await self.queue.enqueue(Order(build, "local", project))
-        return build
+        new = NewBuild(project, Trigger.PUSH)
+        return (await self.builds.create("local", new, protected=False)).build
 
     async def count(self, table: str) -> int:
         """Rows of that table."""

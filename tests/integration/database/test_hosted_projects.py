@@ -225,7 +225,7 @@ async def test_a_build_that_begins_while_its_project_is_removed_holds_that_up(ho
 
 async def test_removing_cancels_all_that_waits(hosted: Hosted) -> None:
     made, other = await add(hosted), await add(hosted, "printer")
-    waiting = [await hosted.build(made.id, number) for number in range(1, 131)]
+    waiting = [await hosted.build(made.id) for _ in range(130)]
     stays = await hosted.build(other.id)
     cancelled: list[str] = []
 

@@ -214,8 +214,8 @@ async def test_a_backup_beside_a_busy_server_is_consistent(full: Full, tmp_path:
     project, loop, numbers = full.projects[0], asyncio.get_running_loop(), iter(range(2, 10_000))
 
     async def begin() -> None:
-        number = next(numbers)
-        build = await full.hosted.build(project.id, number)
+        next(numbers)
+        build = await full.hosted.build(project.id)
         log = await full.hosted.logs.begin(owner_of(project.id), build)
         log.write(CANARY)
         log.close()
