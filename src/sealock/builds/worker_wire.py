@@ -16,6 +16,7 @@ from __future__ import annotations
 from typing import Annotated, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import from_json
 
 from sealock.builds.pinned import Pinned
 from sealock.core.build import BuildRecord, Outcome
@@ -45,6 +46,11 @@ LONGEST_RECORD = 8 * 1024 * 1024
 
 LONGEST_REASON = 2000
 """Characters."""
+
+MOST_VALUES = 100_000
+"""In one message; a build of thousands of commands has fewer."""
+MOST_MISTAKES = 20
+"""Places that are wrong, beyond which none is named."""
 
 
 class Message(BaseModel):
@@ -202,11 +208,33 @@ Said = TypeVar("Said", bound=Message)
 
 def decode(kind: type[Said], content: bytes) -> Said:
     """The message. UsageError, which says where it is wrong and never what stands there."""
+    if has_more_values(content, MOST_VALUES):
+        raise UsageError(f"that is no {kind.__name__}: it has too many values")
     try:
         return kind.model_validate_json(content)
     except ValidationError as error:
+        if error.error_count() > MOST_MISTAKES:
+            raise UsageError(f"that is no {kind.__name__}: it is wrong in many places") from None
         places = {".".join(str(part) for part in one["loc"])[:80] for one in error.errors()}
         raise UsageError(f"that is no {kind.__name__}: {', '.join(sorted(places)[:5])}") from None
+
+
+def has_more_values(content: bytes, most: int) -> bool:
+    """Whether this JSON has more values than so many. Each could be a mistake of its own, and a kilobyte of
+    memory. False for what is not JSON."""
+    if content.count(b",") + content.count(b"[") + content.count(b"{") <= most:
+        return False
+    try:
+        left = [from_json(content)]  # what it counted may stand in texts
+    except ValueError:
+        return False
+    while left and most > 0:
+        value = left.pop()
+        inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+        most -= len(inside)
+        if most > 0:
+            left.extend(one for one in inside if isinstance(one, dict | list))
+    return most <= 0
 
 
 def encode(message: Message) -> bytes:

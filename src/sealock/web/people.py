@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import Field, SecretStr
 
 from sealock.core.access import Person, SignedIn
 from sealock.core.decision import Denied
 from sealock.core.secret import Secret
+from sealock.web.bounded import Bounded
 from sealock.web.cookies import forget_session, keep_session, session_of
 from sealock.web.ports import WebPorts
 from sealock.web.rates import SIGN_IN
@@ -21,10 +22,9 @@ _Text = Annotated[str, Field(max_length=1024)]
 _Password = Annotated[SecretStr, Field(max_length=1024)]
 
 
-class Credentials(BaseModel):
+class Credentials(Bounded):
     """What one signs in with."""
 
-    model_config = ConfigDict(strict=True, extra="forbid")
     email: _Text
     password: _Password
 

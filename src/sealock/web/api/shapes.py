@@ -21,6 +21,7 @@ from sealock.core.project_settings import ProjectSettings
 from sealock.core.queue import HIGHEST_PRIORITY, LABEL, LOWEST_PRIORITY, MOST_LABELS, Obstacle, Supersede
 from sealock.core.worker_state import WorkerState
 from sealock.core.workers import Worker as WorkerRecord
+from sealock.web.bounded import Bounded
 
 ID = r"^[0-9a-f]{32}$"
 PLAIN = r"^[^\x00-\x1f\x7f-\x9f]*$"
@@ -41,10 +42,10 @@ Branches = Annotated[list[Branch], Field(max_length=MOST_BRANCHES)]
 T = TypeVar("T")
 
 
-class Given(BaseModel):
+class Given(Bounded):
     """What somebody sends."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+    model_config = ConfigDict(frozen=True)
 
 
 class Told(BaseModel):
