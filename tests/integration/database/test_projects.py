@@ -183,7 +183,10 @@ async def test_settings_come_back_as_they_were(records: ProjectRecords) -> None:
     assert await records.change_settings(make().id, lambda _: settings) == settings
     assert await records.settings(make().id) == settings
     assert await records.by_id(make().id) == make()
-    assert await records.settings("0" * 32) is None
+    for nobody in ("0" * 32, "a\0b", "\ud800"):
+        assert await records.by_id(nobody) is None
+        assert await records.settings(nobody) is None
+        assert await records.change_settings(nobody, lambda old: old) is None
 
 
 async def test_of_many_changes_at_once_none_is_lost(records: ProjectRecords) -> None:

@@ -16,7 +16,7 @@ from sealock.core.sealed import Sealed
 from sealock.core.source import GitAddress
 from sealock.store.database.engine import Database
 from sealock.store.database.kept_tables import retired_keys
-from sealock.store.database.metadata import milliseconds, seconds
+from sealock.store.database.metadata import milliseconds, seconds, storable
 from sealock.store.database.project_settings import decode, encode
 from sealock.store.database.retired import refuse_retired
 from sealock.store.database.tables import projects
@@ -67,7 +67,7 @@ class DatabaseProjects:
 
     async def by_id(self, project: str) -> Project | None:
         """The project of that id, if this account has it."""
-        return await self._one(projects.c.id == project)
+        return await self._one(projects.c.id == project) if storable(project) else None
 
     async def for_address(self, address: GitAddress) -> Project | None:
         """The project that builds this repository, if there is one."""
@@ -83,6 +83,8 @@ class DatabaseProjects:
 
     async def settings(self, project: str) -> ProjectSettings | None:
         """What the people of the project of that id decided; None if there is none."""
+        if not storable(project):
+            return None
         async with self._database.read() as connection:
             found = (await connection.execute(self._mine(projects.c.id == project))).one_or_none()
         return None if found is None else decode(found.settings)
@@ -92,6 +94,8 @@ class DatabaseProjects:
     ) -> ProjectSettings | None:
         """Put what `change` makes of its settings in their place; nobody changes them in between. What they
         are now; None if there is no project of that id."""
+        if not storable(project):
+            return None
         mine = self._mine(projects.c.id == project).with_for_update()
         async with self._database.write() as connection:
             found = (await connection.execute(mine)).one_or_none()
