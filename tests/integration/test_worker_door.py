@@ -103,6 +103,16 @@ async def test_a_token_works_once(site: WorkerSite, tmp_path: Path) -> None:
     assert not Identity(tmp_path / "two").joined
 
 
+async def test_the_token_of_a_worker_that_was_removed_lets_nobody_in(
+    site: WorkerSite, tmp_path: Path
+) -> None:
+    row, token = await site.add_worker()
+    assert await site.workers.revoke(row.id)
+    with pytest.raises(NotTaken, match="This worker was removed"):
+        await join(site.url, JoinToken.parse(token), Identity(tmp_path / "one"))
+    assert not Identity(tmp_path / "one").joined
+
+
 async def test_a_token_is_not_shown_to_a_website_that_is_not_its_own(
     site: WorkerSite, tmp_path: Path
 ) -> None:

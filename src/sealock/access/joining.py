@@ -19,11 +19,10 @@ from sealock.core.access import AccessRecords, OneTime, Purpose
 from sealock.core.decision import Denied
 from sealock.core.errors import UsageError
 from sealock.core.secret import Secret
-from sealock.core.workers import WORKER_NAME, CertifiedWorker
+from sealock.core.workers import JOIN_PREFIX, WORKER_NAME, CertifiedWorker
 
 JOIN_LIFE = 3600.0
 """Seconds a join token works."""
-PREFIX = "slj_"
 NO = Denied("This join token does not work, or no longer.")
 
 
@@ -42,13 +41,13 @@ class Joining:
         value = new_value()
         until = self.clock() + JOIN_LIFE
         await self.records.add_one_time(OneTime(digest_of(value), Purpose.JOIN, name, until))
-        return Secret(f"{PREFIX}{value}.{self.authority.fingerprint()}".encode())
+        return Secret(f"{JOIN_PREFIX}{value}.{self.authority.fingerprint()}".encode())
 
     async def join(self, token: str, request: bytes) -> CertifiedWorker | Denied:
         """The worker's name and certificate. UsageError for a request we cannot use, which uses the token up:
         who sends nonsense with a token is not whom it was made for."""
-        value, _, fingerprint = token.removeprefix(PREFIX).partition(".")
-        if not token.startswith(PREFIX) or fingerprint != self.authority.fingerprint():
+        value, _, fingerprint = token.removeprefix(JOIN_PREFIX).partition(".")
+        if not token.startswith(JOIN_PREFIX) or fingerprint != self.authority.fingerprint():
             return NO
         one = await self.records.take_one_time(digest_of(value), Purpose.JOIN, self.clock())
         if one is None:

@@ -11,6 +11,9 @@ from sealock.core.worker_state import WorkerState
 WORKER_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,62}")
 """What one can be called, in lists and in its certificate."""
 
+JOIN_PREFIX = "slj_"
+"""What the token that a worker joins with begins with."""
+
 MOST_MACHINES = 64
 """At once, on one worker."""
 

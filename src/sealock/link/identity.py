@@ -23,8 +23,8 @@ from cryptography.hazmat.primitives.serialization import (
 
 from sealock.core.errors import PermanentError, UsageError
 from sealock.core.files import make_private_directory, move_over, write_whole
+from sealock.core.workers import JOIN_PREFIX
 
-PREFIX = "slj_"
 RENEW_AFTER = 2 / 3
 """The part of its life after which a certificate is made anew."""
 
@@ -39,12 +39,12 @@ class JoinToken:
     @classmethod
     def parse(cls, text: str) -> JoinToken:
         """UsageError for what cannot be one; the text is not repeated."""
-        value, _, digits = text.strip().removeprefix(PREFIX).partition(".")
+        value, _, digits = text.strip().removeprefix(JOIN_PREFIX).partition(".")
         try:
             fingerprint = bytes.fromhex(digits)
         except ValueError:
             fingerprint = b""
-        if not text.strip().startswith(PREFIX) or not value or len(fingerprint) != 32:
+        if not text.strip().startswith(JOIN_PREFIX) or not value or len(fingerprint) != 32:
             raise UsageError(
                 "that is no join token",
                 resolution="`sealock workers add NAME` and the page of workers print one, which begins with "

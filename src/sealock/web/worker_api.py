@@ -66,10 +66,12 @@ async def join(request: Request, ports: Ports) -> Response:
         raise HTTPException(429, "Too many requests.")
     asked = await message_of(request, wire.Join)
     made = await ports.certifying.join(asked.token, asked.request.encode())
-    worker = None if isinstance(made, Denied) else await ports.workers.named(made.worker)
-    if isinstance(made, Denied) or worker is None:
-        raise HTTPException(403, "This join token does not work, or no longer.")
-    if not await ports.workers.joined(worker.id, digest_of(made.certificate), worker.certificate):
+    if isinstance(made, Denied):
+        raise HTTPException(403, made.reason)
+    worker = await ports.workers.named(made.worker)
+    if worker is None or not await ports.workers.joined(
+        worker.id, digest_of(made.certificate), worker.certificate
+    ):
         raise HTTPException(403, "This worker was removed.")
     return said(wire.Certified(certificate=made.certificate.decode()))
 
