@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sealock.core.certificate import Certificate
 from sealock.core.errors import SealockError, UsageError
+from sealock.web.connections import TimedProtocol
 from sealock.web.origin import Origin
 from sealock.web.streams import Streams
 
@@ -96,7 +97,7 @@ class Website:
         return Server(
             uvicorn.Config(
                 app,
-                http="h11",
+                http=TimedProtocol,
                 ws="none",
                 lifespan="off",
                 log_config=None,

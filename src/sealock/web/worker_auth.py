@@ -15,10 +15,10 @@ from typing import Annotated
 from fastapi import Depends, Request
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from sealock.core.certificate import Certificate
 from sealock.core.workers import Worker
+from sealock.web.connections import TimedProtocol
 from sealock.web.tls import tls_context
 from sealock.web.worker_ports import WorkerPorts
 
@@ -26,10 +26,12 @@ PEER = "sealock.peer_certificate"
 """In a connection's scope: SHA-256 of the DER form of the certificate it was made with, None without one."""
 
 
-class PeerProtocol(H11Protocol):
+class PeerProtocol(TimedProtocol):
     """HTTP/1.1, with the certificate of the other end."""
 
-    # The base class, too, takes a narrower transport than its own base.
+    most_of_one = 4000  # a worker holds two for each build it has, and many may share an address
+
+    # As its base.
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Look at the certificate once: it is the connection's, not a request's."""
         super().connection_made(transport)
