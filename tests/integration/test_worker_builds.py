@@ -292,3 +292,24 @@ async def test_a_build_goes_on_while_the_website_is_restarted(
         view = await ended(site, build)
     assert (view.outcome, view.attempt) == (Outcome.GREEN, 1)
     assert site.log_of(project, build) == b"".join(b"line %d\n" % number for number in range(1, 41))
+
+
+async def test_what_a_build_needs_of_a_website_that_is_away_it_waits_for(
+    made: Bench, site: WorkerSite, tmp_path: Path
+) -> None:
+    """The keeper among it: what was not asked yet, is once the website is back."""
+    plan = 'test:\n  unit:\n    commands:\n      - echo "it is ${#TOKEN} long"\n    secrets: [TOKEN]\n'
+    project = await site.add_project(made)
+    site.put_secret(project, "TOKEN", b"hunter22-hunter22")
+    build = await site.push(project, publish(made, tmp_path, plan))
+    _, identity = await site.joined()
+    builder = Builder(made, FakeMachines(made.root))
+    async with builder.working(site.url, identity):
+        await running(site, build)
+        await site.stop()
+        await asyncio.sleep(3)
+        assert (await site.build(build)).state is BuildState.RUNNING
+        await site.start()
+        view = await ended(site, build)
+    assert (view.outcome, view.reason, view.attempt) == (Outcome.GREEN, "", 1), builder.said
+    assert b"it is 17 long" in site.log_of(project, build)

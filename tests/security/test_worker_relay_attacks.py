@@ -3,6 +3,7 @@ it carries. The keeper is real."""
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -209,3 +210,30 @@ async def test_a_website_that_states_its_own_key_has_a_lease_the_worker_notices(
         async with KeeperClient(CarriedDoor(exchanged)).lease(lies(secret.name)) as held:
             with pytest.raises(KeeperAway, match="did not answer"):
                 await held.open(secret, step="test:unit")
+
+
+async def test_a_keeper_that_is_not_there_is_waited_for_and_asked_once(tmp_path: Path) -> None:
+    keeper, socket = KeeperFixture(tmp_path / "home"), tmp_path / "late.sock"
+    lab = Lab(keeper, socket)
+    asked = asyncio.create_task(lab.worker.public_key(Owner(LOCAL_ACCOUNT, PROJECT)))
+    await asyncio.sleep(0.5)
+    assert not asked.done()
+    async with serving(keeper, socket, Peers({os.geteuid(): EVERYTHING})):
+        assert (await asked).owner == Owner(LOCAL_ACCOUNT, PROJECT)
+    keeper.stop()
+
+
+async def test_what_may_have_been_heard_is_not_said_again(tmp_path: Path) -> None:
+    """A keeper hands some things out once: a second try would be refused, and the build with it."""
+    keeper, socket = KeeperFixture(tmp_path / "home"), tmp_path / "rude.sock"
+    lab, heard = Lab(keeper, socket), []
+
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.append(await reader.read(4))
+        writer.close()
+
+    async with await asyncio.start_unix_server(hang_up, socket):
+        with pytest.raises(KeeperAway):
+            await lab.worker.public_key(Owner(LOCAL_ACCOUNT, PROJECT))
+    assert len(heard) == 1
+    keeper.stop()

@@ -7,25 +7,42 @@ keeper's own words, so that a worker cannot tell who refused it.
 
 from __future__ import annotations
 
+import asyncio
 import secrets
-from collections.abc import Callable
+import time
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from typing import TypeVar
 
 from sealock.core.builds import Work
 from sealock.core.decision import Denied
+from sealock.core.errors import TemporaryError
 from sealock.core.lease import LONGEST_LEASE, KeeperAway
 from sealock.core.sealed import Owner, Sealed, SealedName
 from sealock.keeper import protocol
 from sealock.keeper.client import KeeperClient
 from sealock.keeper.statements import NotSigned, told_lease
 
+BACK = 10.0
+"""Seconds for which a keeper that is not there is waited for: it may just be starting anew."""
+
+AGAIN = 0.2
+"""Seconds between two tries."""
+
+NOBODY = (ConnectionRefusedError, FileNotFoundError)
+"""What a connection meets where no keeper listens."""
+
+Answer = TypeVar("Answer")
+
 
 class WorkerRelay:
-    """client: the keeper, as the website is known to it. log: takes a line for each frame that is refused."""
+    """client: the keeper, as the website is known to it. log: takes a line for each frame that is refused.
+    back: seconds."""
 
-    def __init__(self, client: KeeperClient, log: Callable[[str], None]) -> None:
+    def __init__(self, client: KeeperClient, log: Callable[[str], None], back: float = BACK) -> None:
         self._client = client
         self._log = log
+        self._back = back
         self._name = ""
 
     async def carry(self, frame: bytes, work: Work, run: str) -> bytes:
@@ -37,7 +54,19 @@ class WorkerRelay:
             request = Denied(str(error))
         if isinstance(request, Denied):
             return self._refused(run, request.reason)
-        return await self._client.exchange(protocol.encode_request(request))
+        content = protocol.encode_request(request)
+        return await self._once_there(lambda: self._client.exchange(content))
+
+    async def _once_there(self, ask: Callable[[], Awaitable[Answer]]) -> Answer:
+        """Ask again while there is nobody to be asked. What may have been heard is never said twice."""
+        until = time.monotonic() + self._back
+        while True:
+            try:
+                return await ask()
+            except TemporaryError as error:
+                if not isinstance(error.__cause__, NOBODY) or time.monotonic() > until:
+                    raise
+            await asyncio.sleep(AGAIN)
 
     async def _allowed(
         self, request: protocol.Request, work: Work, run: str
@@ -75,7 +104,7 @@ class WorkerRelay:
     async def _called(self) -> str:
         """What the keeper calls the website; leases are made out to that."""
         if not self._name:
-            told = await self._client.ask(protocol.AskStatus())
+            told = await self._once_there(lambda: self._client.ask(protocol.AskStatus()))
             if not isinstance(told, protocol.Told) or not told.peer:
                 raise KeeperAway("it did not say what it calls us")
             self._name = told.peer

@@ -13,9 +13,10 @@ from sealock.core.errors import PermanentError, TemporaryError
 
 
 class WebsiteAway(TemporaryError):
-    """It did not answer, or not now."""
+    """It did not answer, or not now. unasked: it is known that nothing has reached it."""
 
-    def __init__(self, why: str) -> None:
+    def __init__(self, why: str, *, unasked: bool = False) -> None:
+        self.unasked = unasked
         super().__init__(
             "the website does not answer",
             details=why,

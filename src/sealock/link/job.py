@@ -1,6 +1,14 @@
-"""What a worker says of one build it has, and what it gets for it."""
+"""What a worker says of one build it has, and what it gets for it.
+
+What a build cannot go on without is asked for again while the website is away, since asking twice does no
+harm: whoever waits is ended once the build is lost.
+"""
 
 from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from sealock.builds import worker_wire as wire
 from sealock.builds.pinned import Pinned
@@ -10,7 +18,24 @@ from sealock.core.errors import TemporaryError
 from sealock.core.lease import KeeperAway
 from sealock.core.queue import Beat
 from sealock.core.sealed import Kind, RetiredKey, Sealed
+from sealock.link.errors import WebsiteAway
 from sealock.link.website import Website
+
+PAUSE, LONGEST_PAUSE = 0.25, 3.0
+"""Seconds between two tries while the website is away."""
+
+Answer = TypeVar("Answer")
+
+
+async def until_answered(ask: Callable[[], Awaitable[Answer]]) -> Answer:
+    """Ask again for as long as the website is away; the build is lost before that is for ever."""
+    pause = PAUSE
+    while True:
+        try:
+            return await ask()
+        except TemporaryError:
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
 
 
 class JobLink:
@@ -41,24 +66,32 @@ class JobLink:
     async def keep_log_key(self, sealed: Sealed) -> None:
         """RetiredKey as well."""
         said = wire.LogKey(sealed=sealed)
-        if (await self._website.say(f"{self._at}/log-key", said, wire.Kept, put=True)).retired:
+        path = f"{self._at}/log-key"
+        kept = await until_answered(lambda: self._website.say(path, said, wire.Kept, put=True))
+        if kept.retired:
             raise RetiredKey
 
     async def sealed(self, kind: Kind, name: str, version: int | None) -> Sealed | None:
         """A value of the project."""
         said = wire.AskSealed(kind=kind, name=name, version=version)
-        return (await self._website.say(f"{self._at}/sealed", said, wire.Found)).sealed
+        path = f"{self._at}/sealed"
+        return (await until_answered(lambda: self._website.say(path, said, wire.Found))).sealed
 
     async def pinned(self) -> Pinned | None:
         """The versions it is to get."""
-        return (await self._website.say(f"{self._at}/pinned", None, wire.Versions)).pinned
+        path = f"{self._at}/pinned"
+        return (await until_answered(lambda: self._website.say(path, None, wire.Versions))).pinned
 
     async def carry(self, frame: bytes) -> bytes:
-        """A frame to the keeper, and the one that answers it. KeeperAway instead of WebsiteAway."""
-        try:
-            return await self._website.send(f"{self._at}/keeper", frame)
-        except TemporaryError as error:
-            raise KeeperAway(f"{error.brief}: {error.details}") from error
+        """A frame to the keeper, and the one that answers it. KeeperAway instead of WebsiteAway: what may
+        have reached the keeper is not asked for twice, since it hands some things out once."""
+        while True:
+            try:
+                return await self._website.send(f"{self._at}/keeper", frame)
+            except TemporaryError as error:
+                if not (isinstance(error, WebsiteAway) and error.unasked):
+                    raise KeeperAway(f"{error.brief}: {error.details}") from error
+            await asyncio.sleep(PAUSE)
 
     async def end(self, outcome: Outcome, reason: str, record: BuildRecord | None) -> None:
         """How it came out."""

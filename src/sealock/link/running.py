@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from sealock.builds.patience import cancelled_once
@@ -26,7 +25,7 @@ from sealock.core.scratch import scratch
 from sealock.core.source import GitAddress, RemoteSource
 from sealock.link.errors import Lost, NotKnown
 from sealock.link.host import CarriedKeeper, HostPorts
-from sealock.link.job import JobLink
+from sealock.link.job import PAUSE, JobLink, until_answered
 from sealock.link.logs import SentLogs
 from sealock.link.reporting import Reporting
 from sealock.link.values import JobValues
@@ -36,10 +35,6 @@ log = logging.getLogger(__name__)
 
 STOPPING = 60.0
 """Seconds in which the end of a build is said, its log included, once nothing beats for it any more."""
-
-PAUSE, LONGEST_PAUSE = 0.25, 3.0
-"""Seconds between two tries to say something while the website is away."""
-
 
 STOPPED = "the worker was stopped"
 
@@ -164,17 +159,17 @@ class RunningBuild:
             await logs.finish()
             if isinstance(say, Ends):
                 ends = say
-                await _until_said(lambda: reporting.finish(ends.outcome))
-                await _until_said(lambda: self._link.end(ends.outcome, ends.reason, ends.record))
+                await until_answered(lambda: reporting.finish(ends.outcome))
+                await until_answered(lambda: self._link.end(ends.outcome, ends.reason, ends.record))
                 return ends.outcome.value
-            await _until_said(lambda: reporting.finish(Outcome.ERROR))
+            await until_answered(lambda: reporting.finish(Outcome.ERROR))
         except (Lost, NotKnown):
             raise
         except PermanentError as error:
             log.error("build %s: %s", self._job.run, error)
             say = Fails(f"{shown(error)}: {error.details}", temporary=False)
         failed = say
-        await _until_said(lambda: self._link.fail(failed.reason, temporary=failed.temporary))
+        await until_answered(lambda: self._link.fail(failed.reason, temporary=failed.temporary))
         return "failed"
 
     async def _run(self, keeper: CarriedKeeper, logs: SentLogs, reporting: Reporting) -> RunResult:
@@ -263,14 +258,3 @@ async def _unless_lost(saying: asyncio.Task[str], told: asyncio.Task[Beat]) -> s
 def _is_lost(told: asyncio.Task[Beat]) -> bool:
     """Also where the website does not know us any more."""
     return told.done() and (told.exception() is not None or told.result() is Beat.LOST)
-
-
-async def _until_said(say: Callable[[], Awaitable[None]]) -> None:
-    """Say it again for as long as the website is away; the build is lost before that is for ever."""
-    pause = PAUSE
-    while True:
-        try:
-            return await say()
-        except TemporaryError:
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, LONGEST_PAUSE)

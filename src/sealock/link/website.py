@@ -120,7 +120,8 @@ class Website:
                 return NotTheWebsite(self.server, each.verify_message)
             if isinstance(each, ssl.SSLError) and "ALERT" in str(each.reason):
                 return NotKnown(str(each.reason).replace("_", " ").lower())
-        return WebsiteAway(str(error) or type(error).__name__)
+        unasked = isinstance(error, httpx2.ConnectError)
+        return WebsiteAway(str(error) or type(error).__name__, unasked=unasked)
 
     def _new(self, tls: ssl.SSLContext) -> httpx2.AsyncClient:
         return httpx2.AsyncClient(
