@@ -31,7 +31,7 @@ from sealock.wiring import Wiring
 from sealock.working import Working
 from tests.support.run import FakeImages
 
-PATIENCE = Patience(lease=8.0, stopping=15.0)
+PATIENCE = Patience(lease=15.0, stopping=20.0)
 
 
 class StandIns(FakeMachines):

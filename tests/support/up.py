@@ -64,7 +64,8 @@ class Up:
             text=True,
             start_new_session=True,
         )
-        threading.Thread(target=self._read, args=(self.process,), daemon=True).start()
+        self._reader = threading.Thread(target=self._read, args=(self.process,), daemon=True)
+        self._reader.start()
         if ready:
             self.until(
                 lambda: any(UP in line for line in self.lines[seen:]) or self.process.poll() is not None
@@ -81,6 +82,7 @@ class Up:
         if self.process.poll() is None:
             self.process.kill()
         code = self.process.wait()
+        self._reader.join(60)
         self.close()
         return code
 
@@ -181,5 +183,6 @@ class Up:
 
     def _read(self, process: subprocess.Popen[str]) -> None:
         assert process.stdout is not None
-        for line in process.stdout:
-            self.lines.append(line.rstrip())
+        with process.stdout as said:  # its end is the end of whoever was started as well
+            for line in said:
+                self.lines.append(line.rstrip())
