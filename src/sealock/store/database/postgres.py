@@ -24,6 +24,7 @@ def postgres_engine(place: PostgresServer) -> AsyncEngine:
             max_overflow=10,
             pool_timeout=15,
             isolation_level="READ COMMITTED",
+            hide_parameters=True,
         )
 
 
@@ -36,6 +37,7 @@ def waiting_postgres_engine(place: PostgresServer) -> Engine:
             pool_pre_ping=True,
             pool_size=1,
             isolation_level="READ COMMITTED",
+            hide_parameters=True,
         )
 
 

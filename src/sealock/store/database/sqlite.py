@@ -115,14 +115,19 @@ class _EndsItsTransaction(sqlite3.Connection):
 def sqlite_engine(path: Path) -> AsyncEngine:
     """An engine for the file, whose transactions are begun by SQLite itself and not when Python thinks so."""
     url = URL.create("sqlite+aiosqlite", database=str(path))
-    engine = create_async_engine(url, connect_args=_arguments())
+    engine = create_async_engine(url, connect_args=_arguments(), hide_parameters=True)
     _listen(engine.sync_engine)
     return engine
 
 
 def waiting_sqlite_engine(path: Path) -> Engine:
     """The same for whoever has no event loop: its calls wait."""
-    engine = create_engine(URL.create("sqlite", database=str(path)), connect_args=_arguments(), pool_size=1)
+    engine = create_engine(
+        URL.create("sqlite", database=str(path)),
+        connect_args=_arguments(),
+        pool_size=1,
+        hide_parameters=True,
+    )
     _listen(engine)
     return engine
 
