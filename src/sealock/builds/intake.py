@@ -17,11 +17,10 @@ from sealock.core.build import Outcome
 from sealock.core.build_state import BuildState, StepState, Trigger
 from sealock.core.builds import BuildRecords, BuildView, Created, NewBuild
 from sealock.core.errors import UsageError
+from sealock.core.plan import PIPELINE_NAME
 from sealock.core.project_records import ProjectRecords
 from sealock.core.project_settings import ProjectSettings
 
-PIPELINE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
-"""A pipeline's name, as in sealock.yml."""
 MOST_PIPELINES = 100
 LONGEST_DELIVERY = 150
 
@@ -150,7 +149,7 @@ class Intake:
 def check_pipelines(names: tuple[str, ...]) -> tuple[str, ...]:
     """The names as they were given. UsageError for what no pipeline can be called."""
     for name in names:
-        if not PIPELINE.fullmatch(name):
+        if not PIPELINE_NAME.fullmatch(name):
             raise UsageError(
                 f"pipelines: {name[:63]!r} is no pipeline's name",
                 resolution="Use the names in the project's sealock.yml.",

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Protocol
 
 from sealock.core.machine import NetworkPolicy
+
+PIPELINE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+"""What a pipeline can be called, in a sealock.yml and by whoever asks for it."""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from sealock.core.machine import STATE_DEADLINES, MachineState
+from sealock.core.plan import PIPELINE_NAME
 from sealock.core.sealed import SEALED_NAME
 from sealock.pipeline.refuse import refuse
 
@@ -28,7 +29,6 @@ _DURATION = re.compile(r"(?=[0-9])(?:([0-9]{1,6})h)?(?:([0-9]{1,6})m)?(?:([0-9]{
 _SIZE = re.compile(r"([0-9]{1,7}) ?(MiB|GiB)")
 _NEARLY_A_SIZE = re.compile(r"([0-9]{1,7}) ?([mg])i?b?", re.IGNORECASE)
 _IMAGE = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}|sha256:[0-9a-f]{12,64}")
-_PIPELINE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # `setup` is what the step before all pipelines is called, and `commands` is a field of a pipeline.
 _TAKEN_NAMES = ("setup", "commands")
@@ -89,7 +89,7 @@ def _image(name: str) -> str:
 def _pipeline(name: str) -> str:
     if name in _TAKEN_NAMES:
         raise refuse("a pipeline cannot have this name", "Choose another name, such as `unit`.")
-    if not _PIPELINE.fullmatch(name):
+    if not PIPELINE_NAME.fullmatch(name):
         raise refuse(
             "is not a pipeline's name",
             "Use letters, digits, `.`, `_` and `-`, at most 63, a letter or digit first.",
@@ -151,7 +151,7 @@ Memory = Annotated[
 ]
 Disk = Annotated[int, BeforeValidator(_mebibytes, json_schema_input_type=_SizeText), AfterValidator(_disk)]
 ImageName = Annotated[str, AfterValidator(_image), _schema_pattern(_IMAGE)]
-PipelineName = Annotated[str, AfterValidator(_pipeline), _schema_pattern(_PIPELINE)]
+PipelineName = Annotated[str, AfterValidator(_pipeline), _schema_pattern(PIPELINE_NAME)]
 VariableName = Annotated[str, AfterValidator(_variable), _schema_pattern(_VARIABLE)]
 SecretName = Annotated[str, AfterValidator(_secret), _schema_pattern(SEALED_NAME)]
 SecretNames = Annotated[

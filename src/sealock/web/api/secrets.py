@@ -9,8 +9,9 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Path, Query, Request
 from pydantic import Field, SecretStr
 
-from sealock.builds.intake import MOST_PIPELINES, PIPELINE
+from sealock.builds.intake import MOST_PIPELINES
 from sealock.core.access import Permission
+from sealock.core.plan import PIPELINE_NAME
 from sealock.core.scope import Scope
 from sealock.core.sealed import LONGEST_VALUE, SEALED_NAME, Kind, SealedVersion
 from sealock.core.secret import Secret
@@ -24,7 +25,7 @@ router = APIRouter(tags=["secrets"])
 
 Writer = Annotated[Asker, Depends(Asks(Permission.SECRETS_WRITE))]
 NamePath = Annotated[str, Path(pattern=f"^{SEALED_NAME.pattern}$", description="The secret's name.")]
-Pipeline = Annotated[str, Field(pattern=f"^{PIPELINE.pattern}$")]
+Pipeline = Annotated[str, Field(pattern=f"^{PIPELINE_NAME.pattern}$")]
 Pipelines = Annotated[list[Pipeline], Field(max_length=MOST_PIPELINES)]
 
 
