@@ -182,7 +182,8 @@ class Serving:
     @asynccontextmanager
     async def _open_parts(self, say: Say) -> AsyncIterator[Parts]:
         """All that the doors are given, for as long as the block runs."""
-        from sealock.serving_parts import Making, open_wakeups
+        from sealock.serving_parts import Making
+        from sealock.serving_shared import open_wakeups
 
         async with AsyncExitStack() as stack:
             database = await stack.enter_async_context(self._open_database())

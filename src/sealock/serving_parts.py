@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from sealock.store.database.engine import Database
     from sealock.store.database.workers import DatabaseWorkers
     from sealock.store.queue.database import DatabaseQueue
-    from sealock.store.redis.address import RedisServer
     from sealock.web.origin import Origin
     from sealock.web.ports import ServicePorts, WebPorts
     from sealock.web.rates import Rates
@@ -92,6 +91,7 @@ class Making:
 
     async def _rates(self, stack: AsyncExitStack) -> Rates:
         """Of requests; counted in memory, or where several websites share them."""
+        from sealock.serving_shared import redis_of
         from sealock.web.rates import Rates
 
         server = redis_of(self._settings)
@@ -280,37 +280,3 @@ class Making:
         keeper = RemoteKeeper(self._installation.client, self._installation.owner_key)
         values = self._installation.values
         return remove_logs_of(owner, by, values=values, logs=SealedBuildLogs(self._logs, values, keeper))
-
-
-def redis_of(settings: Settings) -> RedisServer | None:
-    """The Redis of the settings. UsageError if it cannot be used, or the extra `redis` is not installed."""
-    from sealock.core.errors import UsageError
-
-    if settings.redis is None:
-        return None
-    try:
-        from sealock.store.redis.address import server_of
-    except ImportError as error:
-        raise UsageError(
-            "the setting redis needs the extra `redis`", resolution="pip install 'sealock[redis]'"
-        ) from error
-    return server_of(Secret(settings.redis.get_secret_value().encode()), settings.redis_ca_certificate)
-
-
-@asynccontextmanager
-async def open_wakeups(settings: Settings, database: Database, say: Say) -> AsyncIterator[Wakeups]:
-    """Within one process, by the database, or by the Redis that is configured."""
-    from sealock.store.queue.postgres_wakeups import postgres_wakeups
-    from sealock.store.queue.wakeups import LocalWakeups
-
-    server = redis_of(settings)
-    if server is not None:
-        from sealock.store.redis.wakeups import redis_wakeups
-
-        async with redis_wakeups(server, say) as shared:
-            yield shared
-    elif database.is_sqlite:
-        yield LocalWakeups()
-    else:
-        async with postgres_wakeups(database) as heard:
-            yield heard

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import sys
 import tempfile
@@ -19,6 +18,7 @@ from sealock.cli.tools import Tools
 from sealock.core.errors import UsageError
 from sealock.core.secret import Secret
 from sealock.core.server import Ready
+from sealock.core.workers import MOST_MACHINES
 
 SEALOCK = (sys.executable, "-P", "-m", "sealock")
 DRAIN = 24 * 3600.0
@@ -27,7 +27,9 @@ DRAIN = 24 * 3600.0
 
 @click.command()
 @click.option("--no-worker", is_flag=True, help="Website and keeper alone; workers run on other hosts.")
-@click.option("--machines", type=click.IntRange(1, 64), help="Builds at once. Default: what fits this host.")
+@click.option(
+    "--machines", type=click.IntRange(1, MOST_MACHINES), help="Builds at once. Default: what fits this host."
+)
 @click.pass_obj
 def up(tools: Tools, *, no_worker: bool, machines: int | None) -> None:
     """Start the whole server on this host, and keep it running: website, keeper and a worker.
@@ -129,5 +131,5 @@ def _tell(ready: Ready) -> None:
 
 
 def _say(name: str, line: str) -> None:
-    if line and not os.environ.get("SEALOCK_QUIET"):
+    if line:
         click.echo(f"{name}: {printable(line)}")
