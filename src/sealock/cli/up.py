@@ -16,6 +16,7 @@ from sealock.cli.children import Child, Children
 from sealock.cli.sanitize import printable
 from sealock.cli.tools import Tools
 from sealock.core.errors import UsageError
+from sealock.core.own_process import leave_no_dump
 from sealock.core.secret import Secret
 from sealock.core.server import Ready
 from sealock.core.workers import MOST_MACHINES
@@ -40,6 +41,7 @@ def up(tools: Tools, *, no_worker: bool, machines: int | None) -> None:
     Ctrl-C or SIGTERM takes no more builds, lets those that run finish, and ends; a second one gives them
     back, to be tried again after the next start.
     """
+    leave_no_dump()
     if not no_worker:
         _need_image(tools)
     ready = asyncio.run(tools.server().make_ready(local_worker=not no_worker))

@@ -7,6 +7,7 @@ import asyncio
 import click
 
 from sealock.cli.tools import Tools
+from sealock.core.own_process import leave_no_dump, open_many_files
 
 
 @click.command()
@@ -19,6 +20,8 @@ def web(tools: Tools, *, attended: bool) -> None:
     build; `sealock up` starts all three. It brings the database up to date first, and serves until it is
     stopped (Ctrl-C, SIGTERM): requests have five seconds to end, builds go on with their workers.
     """
+    leave_no_dump()
+    open_many_files()
     server = tools.server()
     # Whoever starts us has made the link, which the one made here would take the place of.
     ready = asyncio.run(server.make_ready(link=not attended))

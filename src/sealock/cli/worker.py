@@ -11,6 +11,7 @@ import click
 from sealock.cli.sanitize import printable
 from sealock.cli.tools import Tools
 from sealock.core.errors import UsageError
+from sealock.core.own_process import leave_no_dump
 from sealock.core.secret import Secret
 from sealock.core.worker_process import WorkerOptions
 from sealock.core.workers import MOST_MACHINES
@@ -58,6 +59,7 @@ def worker(
     speaks to the website alone, over HTTPS; secrets reach it sealed to a key of the very build. Ctrl-C or
     SIGTERM: it takes nothing new and ends once its builds have; the second time it gives them back.
     """
+    leave_no_dump()
     named = tuple(label.strip() for label in labels.split(",") if label.strip())
     process = tools.worker(WorkerOptions(server, state.absolute(), machines, named))
     if join_file is not None:

@@ -17,12 +17,16 @@ from sealock.core.errors import PermanentError
 
 
 def make_private_directory(path: Path) -> None:
-    """Make a directory of mode 0700 if it is not there, parents included.
+    """Make a directory of mode 0700 if it is not there. Parents that are not are made, too, for everybody to
+    pass through and nobody else to change, whatever the umask.
 
     PermanentError if it cannot be made, or somebody else but root may change what lies in it.
     """
     try:
-        path.mkdir(parents=True, mode=0o700, exist_ok=True)
+        for parent in reversed(path.parents):
+            if not parent.exists():
+                parent.mkdir(mode=0o755, exist_ok=True)
+        path.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise PermanentError(
             f"cannot make the directory {path}",
