@@ -24,8 +24,8 @@ from sealock.core.secret import Secret
 from sealock.keeper import protocol
 from sealock.keeper.key_messages import Cannot, told_error
 from sealock.keeper.opening import open_with
+from sealock.keeper.other_end import credentials
 from sealock.keeper.sealing import new_pair
-from sealock.keeper.server import credentials
 from sealock.keeper.statements import NotSigned, told_lease
 
 MOST = 64

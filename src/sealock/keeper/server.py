@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-import struct
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
@@ -24,6 +23,7 @@ from sealock.core.errors import PermanentError
 from sealock.keeper.desk import Desk
 from sealock.keeper.desk_parts import Log
 from sealock.keeper.handshakes import Handshakes
+from sealock.keeper.other_end import credentials
 from sealock.keeper.peers import Peer, Peers
 from sealock.keeper.protocol import (
     DEADLINE,
@@ -44,8 +44,6 @@ KEEP_EVERY = 5.0
 """Seconds between two notes of the time and the ledger's end."""
 
 Answer = TypeVar("Answer")
-
-_CREDENTIALS = struct.Struct("3i")
 
 
 @dataclass(frozen=True)
@@ -149,14 +147,6 @@ class Server:
         if peer is None:
             self._log(f"hung up on the holder of certificate {found[:16]}: not a peer")
         return peer
-
-
-def credentials(connection: socket.socket) -> tuple[int, int, int]:
-    """Process, user and group at the other end of a Unix socket, as the kernel noted them when it was
-    connected."""
-    found = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-    process, user, group = _CREDENTIALS.unpack(found)
-    return process, user, group
 
 
 def bind_local(path: Path) -> socket.socket:
