@@ -64,4 +64,4 @@ def _words(kept: Kept) -> str:
 
 
 def _size(size: int) -> str:
-    return f"{size / 1_000_000:.1f} MB"
+    return f"{size / 1_000_000:.1f} MB" if size >= 100_000 else f"{size / 1000:.0f} kB"
