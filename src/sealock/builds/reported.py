@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from sealock.core.build import BuildRecord, Outcome
-from sealock.core.builds import Progress, Work
+from sealock.core.builds import Progress, StepView, Work
 from sealock.core.decision import Allowed, Decision, Denied
 from sealock.core.machine import MachineState
 
@@ -22,6 +22,16 @@ MOST_SHOWN_STEPS = 256
 LONGEST_WORD = 300
 LONGEST_TEXT = 4000
 """Characters of a name, and of anything longer."""
+
+LATEST = 1e11
+"""Seconds since 1970: no clock is past it, and every calendar has it."""
+MOST_LINES = 10**12
+CODES = range(-(2**31), 2**31)
+"""What a program can end with, and a database keep."""
+STEP_KINDS = frozenset({"setup", "test", "deploy"})
+
+OF_COMMANDS = frozenset({Outcome.GREEN, Outcome.RED, Outcome.SILENT, Outcome.TOO_LONG})
+"""What only commands in a machine come to, of which there is a record."""
 
 CLOCKS = 300.0
 """Seconds by which a worker's clock may differ from the server's."""
@@ -42,9 +52,32 @@ def progress_fits(progress: Progress, commit: str | None) -> Decision:
         return Denied("it has a text that is too long")
     if [step.number for step in progress.steps] != list(range(1, len(progress.steps) + 1)):
         return Denied("its steps are not numbered from 1")
+    if not all(map(_can_be, progress.steps)) or not all(
+        _is_time(phase.started_at) and _is_time(phase.ended_at) for phase in progress.phases
+    ):
+        return Denied("it has a number that cannot be, or a kind of step there is not")
     if progress.plan_digest is not None and not DIGEST.fullmatch(progress.plan_digest):
         return Denied("its plan has no digest")
     return _commit_fits(progress.commit, commit)
+
+
+def _can_be(step: StepView) -> bool:
+    return (
+        step.kind in STEP_KINDS
+        and (step.exit_code is None or step.exit_code in CODES)
+        and (step.first_line is None or 1 <= step.first_line <= MOST_LINES)
+        and _is_time(step.started_at)
+        and _is_time(step.ended_at)
+    )
+
+
+def _is_time(at: float | None) -> bool:
+    return at is None or 0 <= at <= LATEST
+
+
+def needs_record(outcome: Outcome) -> Decision:
+    """Whether an attempt can have come out so without a record of it."""
+    return Denied("nothing says what ran") if outcome in OF_COMMANDS else Allowed()
 
 
 @dataclass(frozen=True)

@@ -8,15 +8,15 @@ import time
 from dataclasses import replace
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.responses import Response
 
 from sealock.builds import worker_wire as wire
 from sealock.builds.pinned import versions_given
-from sealock.builds.reported import Reported, progress_fits, record_fits
+from sealock.builds.reported import Reported, needs_record, progress_fits, record_fits
 from sealock.core.build import BuildRecord
 from sealock.core.builds import Ended, Work, build_topic, run_id
-from sealock.core.decision import Denied
+from sealock.core.decision import Decision, Denied
 from sealock.core.errors import UsageError
 from sealock.core.log_pages import log_topic
 from sealock.core.queue import Beat, Fence, stop_topic
@@ -31,10 +31,16 @@ from sealock.web.worker_ports import WorkerPorts
 GIVEN = (Kind.VARIABLE, Kind.FILE)
 """Kinds a build may be given of its project's values."""
 
+MOST_ATTEMPTS = 1000
+
 router = APIRouter(prefix=wire.ROOT + "/builds/{build}/{attempt}")
 
 
-async def fence_of(build: str, attempt: int, worker: Speaking) -> Fence:
+async def fence_of(
+    build: Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")],
+    attempt: Annotated[int, Path(ge=1, le=MOST_ATTEMPTS)],
+    worker: Speaking,
+) -> Fence:
     """What the worker says it has."""
     return Fence(build, attempt, worker.id)
 
@@ -153,7 +159,9 @@ async def end(request: Request, ports: Ports, fence: Fenced, holding: Held) -> R
     told = wire.decode(wire.End, words)
     work = await holding.work_now(fence)
     ended = Ended(told.outcome, told.reason)
-    if told.record is not None:
+    if told.record is None:
+        _refuse(needs_record(told.outcome))
+    else:
         signed = await asyncio.to_thread(_sign, ports, told.record, work, _run(fence), told)
         ended = Ended(told.outcome, told.reason, signed.envelope, signed.key_id)
     if not await ports.builds.end(fence, ended):
@@ -176,10 +184,16 @@ async def fail(request: Request, ports: Ports, fence: Fenced, holding: Held) -> 
 
 def _sign(ports: WorkerPorts, record: BuildRecord, work: Work, run: str, told: wire.End) -> SignedReceipt:
     log = ports.logs.digest(run) if record.log is not None else None
-    decision = record_fits(Reported(record, work, run, told.outcome, time.time(), log))
+    _refuse(record_fits(Reported(record, work, run, told.outcome, time.time(), log)))
+    try:
+        return ports.signer.sign(record)
+    except (ValueError, ArithmeticError) as error:  # a time no calendar has, for example
+        raise UsageError("that is no record of this build: it cannot be written down") from error
+
+
+def _refuse(decision: Decision) -> None:
     if isinstance(decision, Denied):
         raise UsageError(f"that is no record of this build: {decision.reason}")
-    return ports.signer.sign(record)
 
 
 def _put_once(ports: WorkerPorts, sealed: Sealed) -> None:

@@ -55,7 +55,7 @@ async def receipt_page(request: Request, build_id: str, asker: Asker, attempt: A
     }
     if told := read(content):
         # It was signed here, but what a page does with what is none of ours must not be left to chance.
-        with suppress(UndefinedError, LookupError, TypeError, ValueError, AttributeError):
+        with suppress(UndefinedError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError):
             return render(request, "receipt.html", told=told, **common, **_shown(told))
     return render(request, "receipt.html", told=None, **common)
 
