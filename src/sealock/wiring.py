@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sealock.builds.request import RunPorts, SecretPorts
     from sealock.builds.run import Runner
     from sealock.cli.tools import SettingRow
+    from sealock.core.backup import Backups
     from sealock.core.image import Images
     from sealock.core.keeper import KeeperControl, KeeperProcess
     from sealock.core.keyring import Keyring
@@ -120,6 +121,18 @@ class Wiring:
         """The sealed logs of builds."""
         async with self._attended() as keeper:
             yield self._build_logs(keeper)
+
+    def backups(self) -> Backups:
+        """What backs this installation up."""
+        from sealock.keeper.asked_rotation import alone
+        from sealock.store.backups import InstallationBackups
+
+        return InstallationBackups(
+            self._settings.data_dir,
+            self._database_url,
+            has_database=self._has_database,
+            alone=partial(alone, self._settings.data_dir / "rotation.lock"),
+        )
 
     def keyring(self) -> Keyring:
         """The keys of this installation, for whoever looks after them."""
