@@ -19,7 +19,7 @@ from sealock.web.api.errors import missing
 from sealock.web.api.found import BuildPath, ProjectPath, build_of, project_of
 from sealock.web.api.lists import Cursor, Limit, after, bad_cursor, cursor_after
 from sealock.web.api.shapes import PLAIN, Build, Items, Step, Told, WholeBuild
-from sealock.web.asking import Asker, Asks, service_of
+from sealock.web.asking import Asker, Asks, service_of, still_may
 from sealock.web.ports import ServicePorts, WebPorts
 
 router = APIRouter(tags=["builds"])
@@ -97,6 +97,8 @@ async def show_build(  # noqa: PLR0917 - each is a parameter of the address
                 raise HTTPException(429, "You wait for too many things at once.", {"Retry-After": "5"})
             async for seen in ports.streams.follow(_until_ended(service_of(request), view, wait)):
                 view = seen
+        if not await still_may(request, asker, Permission.BUILDS_READ):
+            raise HTTPException(401, "You may not see this any more.")
     told = WholeBuild.whole(view)
     tag = _tag(told)
     if known is not None and tag in _tags(known):
