@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from sealock.core.source import GitAddress
     from sealock.core.worker_process import WorkerOptions, WorkerProcess
     from sealock.keeper.asked import Ask
-    from sealock.keeper.asked_keyring import AskedKeyring
+    from sealock.keeper.asked_keyring import AskedKeyring, Asking
     from sealock.keeper.client import KeeperClient, LocalDoor
     from sealock.keeper.remote_door import RemoteDoor
     from sealock.keeper.tls import TlsFiles
@@ -235,7 +235,7 @@ class Wiring:
                 owner_key=self._owner_key,
                 values=self.sealed_values(),
                 places=self.sealed_places,
-                keys=self.key_destroyer(),
+                keys=self._keyring_of(self._asking_running_keeper),
                 exposures=self.exposures(),
             )
         )
@@ -249,10 +249,13 @@ class Wiring:
         return ReleaseReader(self._settings.keeper_dir / "ledger")
 
     def _asked_keyring(self) -> AskedKeyring:
+        return self._keyring_of(self._asking_keeper)
+
+    def _keyring_of(self, asking: Asking) -> AskedKeyring:
         from sealock.keeper.asked_keyring import AskedKeyring
 
         return AskedKeyring(
-            self._asking_keeper,
+            asking,
             self.sealed_places(),
             self.projects(),
             self._settings.data_dir / "rotation.lock",
@@ -262,6 +265,11 @@ class Wiring:
     async def _asking_keeper(self) -> AsyncIterator[Ask]:
         async with self._attended() as keeper:
             yield keeper.ask
+
+    @asynccontextmanager
+    async def _asking_running_keeper(self) -> AsyncIterator[Ask]:
+        """Where none may be started: a website starts no program."""
+        yield self._keeper_client().ask
 
     def _attended(self) -> Keeper:
         from sealock.keeper.attend import AttendedKeeper

@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from sealock.core.errors import ConfigError, UsageError
+from sealock.core.lease import KeeperAway
+from sealock.core.sealed import Owner
 from sealock.core.source import GitAddress
+from sealock.serving import Serving
 from sealock.wiring import Wiring
 
 
@@ -92,3 +95,14 @@ def test_the_machines_get_the_operators_decisions(wiring: Wiring, monkeypatch: p
     assert options.swap_is_encrypted
     assert options.pool_size == 2
     assert options.network_allow == ("a.example", "10.0.0.0/8")
+
+
+def test_the_server_starts_no_keeper_where_none_runs(wiring: Wiring, monkeypatch: pytest.MonkeyPatch) -> None:
+    def started(*_: object, **__: object) -> None:
+        raise AssertionError("a program was started")
+
+    monkeypatch.setattr("asyncio.create_subprocess_exec", started)
+    server = wiring.server()
+    assert isinstance(server, Serving)
+    with pytest.raises(KeeperAway):
+        server.installation.keys.destroy(Owner("local", "0" * 32))
