@@ -73,6 +73,10 @@ class Stream:
             made = self.up.ask("POST", f"projects/{self.project}/builds", {"pipelines": []})
             self.asked[str(len(self.asked))] = made["id"]
 
+    def ended(self) -> int:
+        """How many have."""
+        return len(self.asked) - len(self.open())
+
     def open(self) -> list[str]:
         """Those that have not ended."""
         states = ("queued", "running")
@@ -101,9 +105,11 @@ def machines_of(worker: int) -> list[int]:
 
 
 def kill(up: Up, victim: str, chance: random.Random) -> None:
-    """Once something is built, and a moment later."""
+    """Once something is built, and a moment later. What runs a build is killed while it does."""
     up.until(lambda: machines_of(up.child("worker")) != [], every=0.2)
     time.sleep(chance.uniform(0.0, LONGEST_PAUSE))
+    if victim in {"worker", "machine"}:
+        up.until(lambda: machines_of(up.child("worker")) != [], every=0.02)
     if victim != "machine":
         os.kill(up.child(COMMANDS[victim]), signal.SIGKILL)
         return
@@ -129,9 +135,14 @@ def test_with_real_machines_each_build_ends_once_and_nothing_is_left(
         up.ask("PUT", f"projects/{made['id']}/secrets/TOKEN", {"value": secret.decode()})
         git.authorize(made["public_key"], "sample.git")
         stream = Stream(up, made["id"])
-        for victim in chance.sample(VICTIMS, len(VICTIMS)):
+        stream.fill()
+        up.until(lambda: stream.ended() > 0, every=1.0)  # the template is made by the first
+        for number, victim in enumerate(chance.sample(VICTIMS, len(VICTIMS))):
             stream.fill()
+            before = stream.ended()
             kill(up, victim, chance)
+            if number % 2:  # else nothing would ever come to its end
+                up.until(lambda before=before: stream.ended() > before, every=1.0)
         up.until(lambda: stream.open() == [], every=1.0)
         assert up.stop() == 0, up.output
     kept = asyncio.run(Kept.read(f"sqlite:///{up.data}/server.db"))
