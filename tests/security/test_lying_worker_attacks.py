@@ -17,8 +17,10 @@ from sealock.builds.reported import progress_fits
 from sealock.core.build import Outcome
 from sealock.core.build_state import BuildState, StepState
 from sealock.core.builds import PhaseView, Progress, StepView
+from sealock.core.errors import SealockError
 from sealock.core.project_settings import ProjectSettings
 from sealock.link.errors import Lost, NotTaken
+from sealock.link.identity import trusting
 from sealock.link.job import JobLink
 from sealock.link.website import Website
 from sealock.store.database.engine import open_database
@@ -153,3 +155,13 @@ async def test_a_receipt_with_numbers_beyond_any_still_has_a_page(
         monkeypatch.setattr(site.builds, "receipt", receipt)
         answer = await browser.get(f"/builds/{site.green}/receipt")
     assert answer.status_code == 200
+
+
+@pytest.mark.slow
+async def test_a_stranger_at_the_workers_door_is_slowed_down(site: WorkerSite) -> None:
+    """Without a certificate there are two things to ask for, and both cost us something."""
+    async with Website(site.url, trusting(site.authority.certificate())) as nobody:
+        assert await nobody.read("authority") == site.authority.certificate().read_bytes()
+        with pytest.raises(SealockError):
+            for _ in range(100):
+                await nobody.read("authority")

@@ -25,6 +25,7 @@ from sealock.keeper.carried_door import CarriedDoor
 from sealock.keeper.client import KeeperClient
 from sealock.keeper.opening import open_with
 from sealock.keeper.peers import Peers
+from sealock.keeper.refusals import MOST_LINES, Refusals
 from sealock.keeper.relay import WorkerRelay
 from sealock.keeper.sealing import new_pair
 from sealock.keeper.statements import sign, told_lease
@@ -237,3 +238,20 @@ async def test_what_may_have_been_heard_is_not_said_again(tmp_path: Path) -> Non
             await lab.worker.public_key(Owner(LOCAL_ACCOUNT, PROJECT))
     assert len(heard) == 1
     keeper.stop()
+
+
+async def test_a_flood_of_refused_frames_does_not_fill_the_log(lab: Lab) -> None:
+    """Whoever keeps the log's disk full keeps what others did out of it."""
+    for _ in range(500):
+        assert isinstance(protocol.decode_reply(await lab.carry(b"{}")), protocol.No)
+    assert len(lab.log) == MOST_LINES and all(len(line) < 1000 for line in lab.log)
+
+
+def test_how_many_refusals_were_left_out_is_written_down() -> None:
+    now, lines = [0.0], list[str]()
+    refusals = Refusals(lines.append, lambda: now[0])
+    for _ in range(MOST_LINES + 7):
+        refusals.note("refused")
+    now[0] += 61.0
+    refusals.note("refused")
+    assert len(lines) == MOST_LINES + 2 and "7 more" in lines[-2]

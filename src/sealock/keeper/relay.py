@@ -21,6 +21,7 @@ from sealock.core.lease import LONGEST_LEASE, KeeperAway
 from sealock.core.sealed import Owner, Sealed, SealedName
 from sealock.keeper import protocol
 from sealock.keeper.client import KeeperClient
+from sealock.keeper.refusals import Refusals
 from sealock.keeper.statements import NotSigned, told_lease
 
 BACK = 10.0
@@ -32,16 +33,19 @@ AGAIN = 0.2
 NOBODY = (ConnectionRefusedError, FileNotFoundError)
 """What a connection meets where no keeper listens."""
 
+LONGEST_WHY = 300
+"""Characters of a reason, as it is written down."""
+
 Answer = TypeVar("Answer")
 
 
 class WorkerRelay:
-    """client: the keeper, as the website is known to it. log: takes a line for each frame that is refused.
-    back: seconds."""
+    """client: the keeper, as the website is known to it. log: takes a line for each frame that is refused,
+    as far as `Refusals` lets them pass. back: seconds."""
 
     def __init__(self, client: KeeperClient, log: Callable[[str], None], back: float = BACK) -> None:
         self._client = client
-        self._log = log
+        self._refusals = Refusals(log)
         self._back = back
         self._name = ""
 
@@ -112,7 +116,7 @@ class WorkerRelay:
 
     def _refused(self, run: str, why: str) -> bytes:
         reference = secrets.token_hex(8)
-        self._log(f"refused reference={reference} build={run} why={why!r}")
+        self._refusals.note(f"refused reference={reference} build={run} why={why[:LONGEST_WHY]!r}")
         return protocol.encode_reply(protocol.No(reference=reference))
 
 

@@ -29,6 +29,8 @@ from sealock.web.worker_holding import Holding
 from sealock.web.worker_polls import LongPolls
 from sealock.web.worker_ports import WorkerPorts
 
+ASKING = Rate("authority", "60/minute")
+"""Of the certificate, by anybody: each time it is read from the disk."""
 JOINING = Rate("join", "30/minute")
 """By its size a token cannot be guessed; this keeps the log short and the database idle."""
 
@@ -54,8 +56,10 @@ def make_worker_app(ports: WorkerPorts) -> FastAPI:
 
 
 @router.get("/authority")
-async def authority(ports: Ports) -> Response:
+async def authority(request: Request, ports: Ports) -> Response:
     """The certificate of our authority, for whoever has its fingerprint."""
+    if isinstance(await ports.rates.count(ASKING, address_of(request.scope)), TooOften):
+        raise HTTPException(429, "Too many requests.")
     return bytes_said(ports.certifying.authority_certificate())
 
 
