@@ -372,9 +372,9 @@ class MemoryIntake:
             raise LookupError(build)
         if old.state is not BuildState.ENDED:
             raise UsageError("the build has not ended", resolution="Wait until it has, or cancel it.")
-        if failed_only and not old.failed_pipelines:
-            raise UsageError("nothing of the build failed", resolution="Restart all of it.")
         pipelines = old.failed_pipelines if failed_only else old.pipelines
+        if pipelines is None:
+            raise UsageError("nothing of the build failed", resolution="Restart all of it.")
         new = NewBuild(old.project, Trigger.RESTART, old.ref, old.branch, old.commit, person=person)
         again = replace(
             new,

@@ -1,4 +1,4 @@
-"""What becomes a build: a push, somebody's wish, or an earlier build that is to be repeated.
+"""What becomes a build: a push, somebody's wish, or an earlier build that is restarted.
 
 What a branch is called decides which secrets a build may have, so a name alone means the branch and is asked
 of the Git server as such (`refs/heads/NAME`): a tag of the same name, which whoever may push can make, is
@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from sealock.builds.hook_events import CheckRef, Push
-from sealock.core.build import Outcome
-from sealock.core.build_state import BuildState, StepState, Trigger
-from sealock.core.builds import BuildRecords, BuildView, Created, NewBuild
+from sealock.core.build_state import BuildState, Trigger
+from sealock.core.builds import BuildRecords, Created, NewBuild
 from sealock.core.errors import UsageError
 from sealock.core.plan import PIPELINE_NAME
 from sealock.core.project_records import ProjectRecords
@@ -100,7 +99,7 @@ class Intake:
         self, account: str, build: str, *, failed_only: bool, person: str | None, delivery: str = ""
     ) -> Created:
         """The same commit again, in a new build, with the versions of secrets that the latest attempt had.
-        failed_only: only the pipelines that did not pass. UsageError if it has not ended, or nothing failed;
+        failed_only: only its `failed_pipelines`. UsageError if it has not ended, or nothing failed;
         LookupError if there is no such build."""
         old = await self._builds.get(account, build)
         if old is None:
@@ -108,6 +107,9 @@ class Intake:
         settings = await self._settings(account, old.project)
         if old.state is not BuildState.ENDED:
             raise UsageError("the build has not ended", resolution="Wait until it has, or cancel it.")
+        pipelines = old.failed_pipelines if failed_only else old.pipelines
+        if pipelines is None:
+            raise UsageError("nothing of the build failed", resolution="Restart all of it.")
         new = NewBuild(
             old.project,
             Trigger.RESTART,
@@ -118,7 +120,7 @@ class Intake:
             old.author,
             person,
             from_fork=old.from_fork,
-            pipelines=_not_passed(old) if failed_only else old.pipelines,
+            pipelines=pipelines,
             delivery=_delivery("again", delivery),
             restart_of=old.id,
             secrets_of=old.run or old.secrets_of,
@@ -167,13 +169,3 @@ def _delivery(what: str, delivery: str) -> str:
     if len(delivery) > LONGEST_DELIVERY:
         delivery = sha256(delivery.encode(errors="replace")).hexdigest()
     return f"{what}:{delivery}" if delivery else ""
-
-
-def _not_passed(old: BuildView) -> tuple[str, ...]:
-    """The pipelines of a build that did not pass, or were not begun. What it was asked for, if it ended
-    before it was known which there are."""
-    if old.outcome is Outcome.GREEN:
-        raise UsageError("nothing of the build failed", resolution="Restart all of it.")
-    tests = [step for step in old.steps if step.kind == "test"]
-    left = tuple(step.name for step in tests if step.state is not StepState.PASSED)
-    return left or old.pipelines

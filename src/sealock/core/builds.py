@@ -163,10 +163,14 @@ class BuildView:
         return "stopping" if self.stopping else self.state.value
 
     @property
-    def failed_pipelines(self) -> tuple[str, ...]:
-        """Those whose step did not pass."""
-        bad = (StepState.FAILED, StepState.STOPPED)
-        return tuple(step.name for step in self.steps if step.kind == "test" and step.state in bad)
+    def failed_pipelines(self) -> tuple[str, ...] | None:
+        """What a restart of what failed begins: the pipelines that did not pass, those that were not begun
+        among them. What was asked for, where none of them is known to be one (empty: all). None while there
+        is nothing to begin again so: it has not ended, or it is green."""
+        if self.state is not BuildState.ENDED or self.outcome is Outcome.GREEN:
+            return None
+        tests = (step for step in self.steps if step.kind == "test")
+        return tuple(step.name for step in tests if step.state is not StepState.PASSED) or self.pipelines
 
 
 @dataclass(frozen=True)

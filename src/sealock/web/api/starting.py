@@ -29,7 +29,7 @@ class NewBuild(Given):
 
 
 class Restart(Given):
-    """failed_only: only the pipelines that did not pass."""
+    """failed_only: only the pipelines that did not pass, or were not begun."""
 
     failed_only: bool = False
 

@@ -115,6 +115,23 @@ async def test_cancel_and_restart_answer_with_where_to_look(site: Site, browser:
     assert all(one.restart_of == site.red and one.person == site.owner.id for one in made)
 
 
+async def test_what_failed_can_be_restarted_where_nothing_was_begun(
+    site: Site, browser: httpx2.AsyncClient
+) -> None:
+    """After a setup that failed every pipeline is left out, and none has failed."""
+    red = site.builds.kept[site.red]
+    steps = [replace(one, state=StepState.SKIPPED) for one in red.steps if one.kind == "test"]
+    site.builds.kept[site.red] = replace(red, steps=tuple(steps))
+    button = '<button class="button">Restart failed only</button>'
+    assert button in (await browser.get(f"/builds/{site.red}")).text
+    assert button not in (await browser.get(f"/builds/{site.green}")).text
+    assert button not in (await browser.get(f"/builds/{site.running}")).text
+    form = {"failed_only": "yes"}
+    again = await browser.post(f"/builds/{site.red}/restart", data=form)
+    assert site.builds.kept[again.headers["location"].rpartition("/")[2]].pipelines == ("unit",)
+    assert (await browser.post(f"/builds/{site.green}/restart", data=form)).status_code == 409
+
+
 async def test_a_running_build_is_stopped_and_says_so(site: Site, browser: httpx2.AsyncClient) -> None:
     await browser.post(f"/builds/{site.running}/cancel")
     page = (await browser.get(f"/builds/{site.running}")).text
