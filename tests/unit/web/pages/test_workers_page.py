@@ -67,6 +67,18 @@ async def test_a_worker_is_revoked_by_typing_its_name(site: Site, browser: httpx
         ).status_code == 404
 
 
+async def test_every_worker_that_is_not_removed_can_be_given_a_new_token(
+    site: Site, browser: httpx2.AsyncClient
+) -> None:
+    """One whose certificate has expired joins anew."""
+    worker = await site.workers.add("builder-1", (), 1)
+    await site.workers.joined(worker.id, b"x")
+    form = 'action="/workers/builder-1/invite"'
+    assert form in (await browser.get("/workers")).text
+    await site.workers.revoke(worker.id)
+    assert form not in (await browser.get("/workers")).text
+
+
 async def test_a_worker_is_drained(site: Site, browser: httpx2.AsyncClient) -> None:
     await browser.post("/workers", data=NEW)
     drained: list[str] = []
