@@ -19,7 +19,7 @@ from sealock.cli.api import Api, connected
 from sealock.cli.sanitize import printable
 from sealock.cli.sign_ins import SignIn, SignIns, server_address
 from sealock.cli.trust import authority_of
-from sealock.core.access import ROLE_PERMISSIONS, Permission
+from sealock.core.access import ROLE_PERMISSIONS, TOKEN_PERMISSIONS, Permission
 from sealock.core.errors import PermanentError, UsageError
 from sealock.core.grant import Role
 from sealock.core.secret import Secret
@@ -27,20 +27,7 @@ from sealock.core.secret import Secret
 DAYS = 90
 """Days a token lasts, until one signs in again."""
 LONGEST_TOKEN = 200
-NEEDED = frozenset(
-    {
-        Permission.PROJECTS_READ,
-        Permission.PROJECTS_WRITE,
-        Permission.BUILDS_READ,
-        Permission.BUILDS_START,
-        Permission.BUILDS_CANCEL,
-        Permission.LOGS_READ,
-        Permission.SECRETS_WRITE,
-        Permission.WORKERS_WRITE,
-        Permission.STATUS_READ,
-        Permission.AUDIT_READ,
-    }
-)
+NEEDED = frozenset(TOKEN_PERMISSIONS) - {Permission.MEMBERS_WRITE}
 """What the commands do; a token is made for those of them that its person may do."""
 
 

@@ -43,6 +43,21 @@ class Permission(StrEnum):
         return "" if self.value.startswith("installation:") else account
 
 
+TOKEN_PERMISSIONS = (
+    Permission.PROJECTS_READ,
+    Permission.PROJECTS_WRITE,
+    Permission.BUILDS_READ,
+    Permission.BUILDS_START,
+    Permission.BUILDS_CANCEL,
+    Permission.LOGS_READ,
+    Permission.SECRETS_WRITE,
+    Permission.MEMBERS_WRITE,
+    Permission.AUDIT_READ,
+    Permission.WORKERS_WRITE,
+)
+"""What a token can be made for, in the order people are shown it: what some door of the API asks a token for,
+and nothing that would open none."""
+
 _OWN = frozenset({Permission.OWN_SESSIONS_WRITE, Permission.OWN_TOKENS_WRITE})
 _WORK = _OWN | {
     Permission.PROJECTS_READ,

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Request, Response
 from pydantic import AfterValidator, Field, WithJsonSchema
 
-from sealock.core.access import ApiToken, Permission
+from sealock.core.access import TOKEN_PERMISSIONS, ApiToken, Permission
 from sealock.web.api.errors import missing, naming
 from sealock.web.api.lists import Cursor, Limit, part
 from sealock.web.api.once import IdempotencyKey, once
@@ -18,18 +18,19 @@ from sealock.web.ports import WebPorts
 router = APIRouter(tags=["tokens"])
 
 InPerson = Annotated[Asker, Depends(AsksInPerson(Permission.OWN_TOKENS_WRITE))]
-SCOPES = sorted(one for one in Permission if not one.startswith("person:"))
-"""What a token can be made for: everything but what is done in person."""
 
 
-def _not_in_person(permission: Permission) -> Permission:
-    if permission not in SCOPES:
-        raise ValueError("this is done in person; a token cannot")
+def _opens_something(permission: Permission) -> Permission:
+    if permission not in TOKEN_PERMISSIONS:
+        raise ValueError("there is nothing that a token may do by this")
     return permission
 
 
 Scope = Annotated[
-    Permission, Field(strict=False), AfterValidator(_not_in_person), WithJsonSchema({"enum": SCOPES})
+    Permission,
+    Field(strict=False),
+    AfterValidator(_opens_something),
+    WithJsonSchema({"enum": sorted(TOKEN_PERMISSIONS)}),
 ]
 
 
@@ -37,7 +38,7 @@ class NewToken(Given):
     """permissions: what it may do, of what you may. days: until it ends."""
 
     name: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[!-~]([ -~]*[!-~])?$")]
-    permissions: Annotated[list[Scope], Field(min_length=1, max_length=len(Permission))]
+    permissions: Annotated[list[Scope], Field(min_length=1, max_length=len(TOKEN_PERMISSIONS))]
     days: Annotated[int, Field(ge=1, le=366), WHOLE] = 90
 
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
 
-from sealock.core.access import Permission
+from sealock.core.access import TOKEN_PERMISSIONS, Permission
 from sealock.core.secret import Secret
 from sealock.web.pages.forms import Faults, Form, read_form, see_other
 from sealock.web.pages.found import service_of
@@ -35,15 +35,11 @@ WORDS = {
     Permission.BUILDS_CANCEL: "Cancel builds",
     Permission.LOGS_READ: "Read logs",
     Permission.SECRETS_WRITE: "Set and remove secrets",
-    Permission.MEMBERS_READ: "See people",
-    Permission.MEMBERS_WRITE: "Change the account and its people",
-    Permission.GRANTS_WRITE: "Give others access",
+    Permission.MEMBERS_WRITE: "Change the account",
     Permission.AUDIT_READ: "See which secrets builds were given",
-    Permission.BILLING_WRITE: "Change billing",
-    Permission.WORKERS_WRITE: "Add, drain and revoke workers",
-    Permission.STATUS_READ: "See how the installation is",
+    Permission.WORKERS_WRITE: "Add, drain and remove workers",
 }
-"""What a token can be made for: all but what is done in person."""
+"""What a token is made for, in words: each of `core.access.TOKEN_PERMISSIONS`."""
 USUAL = frozenset(
     {Permission.PROJECTS_READ, Permission.BUILDS_READ, Permission.BUILDS_START, Permission.LOGS_READ}
 )
@@ -125,7 +121,7 @@ async def make_token(request: Request, asker: TokensWriter) -> Response:
     """Make a token; the page then has its text, once."""
     form, faults = await read_form(request), Faults()
     name, days = form.text("token_name"), faults.number(form, "days", 1, LONGEST_LIFE)
-    scopes = frozenset(one for one in WORDS if one.value in form.all("scope"))
+    scopes = frozenset(one for one in TOKEN_PERMISSIONS if one.value in form.all("scope"))
     if not TOKEN_NAME.fullmatch(name):
         faults.add("token_name", "A name of at most 100 letters, digits and signs is needed.")
     if not scopes or len(scopes) != len(set(form.all("scope"))):
@@ -184,7 +180,7 @@ def _scopes(asker: Viewer, form: Form | None) -> list[dict[str, Any]]:
     """What a token of theirs can be made for, and which of it is ticked."""
     ticked = set(form.all("scope")) if form else {one.value for one in USUAL}
     return [
-        {"value": one.value, "word": word, "ticked": one.value in ticked}
-        for one, word in WORDS.items()
+        {"value": one.value, "word": WORDS[one], "ticked": one.value in ticked}
+        for one in TOKEN_PERMISSIONS
         if asker.may(one)
     ]

@@ -38,6 +38,7 @@ async def test_a_token_is_made_and_shown_once(site: Site, browser: httpx2.AsyncC
         ({"days": "367"}, "days"),
         ({"scope": []}, "scope"),
         ({"scope": ["person:tokens:write"]}, "scope"),
+        ({"scope": ["account:billing:write"]}, "scope"),
         ({"scope": ["account:builds:read", "x"]}, "scope"),
     ],
 )
