@@ -22,7 +22,8 @@ STATUSES = (
     *(state.value for state in BuildState if state is not BuildState.ENDED),
     *(o.value for o in Outcome),
 )
-"""What a list can be narrowed to: what waits, what runs, or how it came out."""
+"""What a list can be narrowed to: what waits, what runs, or how it came out. Not `stopping`: that is a build
+that runs, for some seconds, whose worker has been asked to stop it. It stands among those that run."""
 PER_PAGE = 30
 LONGEST_BRANCH = 8192
 """Characters."""
@@ -58,7 +59,8 @@ class BuildList:
 
 
 def wanted_of(request: Request) -> Wanted:
-    """What is asked for. 422 for what cannot be; a word we do not know is passed over, as links grow old."""
+    """What is asked for. 422 for what cannot be, such as a status we do not know: a list of all builds would
+    not be what was asked for. Other parameters are passed over."""
     told = {name: request.query_params.get(name, "") for name in ("project", "branch", "status", "before")}
     if any(told[name] and not _ID.fullmatch(told[name]) for name in ("project", "before")):
         raise HTTPException(422, "There is no such part of the list.")
