@@ -6,12 +6,12 @@ import re
 from collections.abc import Sequence
 
 from sealock.builds.hook_events import CheckRef
+from sealock.core.accounts import MOST_RUNNING
 from sealock.core.errors import UsageError
 from sealock.core.project_settings import ProjectSettings
 from sealock.core.queue import HIGHEST_PRIORITY, LABEL, LOWEST_PRIORITY, MOST_LABELS
 
 MOST_BRANCHES = 100
-MOST_RUNNING = 1000
 _IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9:._-]{0,127}|")
 
 

@@ -16,11 +16,10 @@ from sealock.builds.hook_events import CheckRef, Push
 from sealock.core.build_state import BuildState, Trigger
 from sealock.core.builds import BuildRecords, Created, NewBuild
 from sealock.core.errors import UsageError
-from sealock.core.plan import PIPELINE_NAME
+from sealock.core.plan import MOST_PIPELINES, PIPELINE_NAME
 from sealock.core.project_records import ProjectRecords
 from sealock.core.project_settings import ProjectSettings
 
-MOST_PIPELINES = 100
 LONGEST_DELIVERY = 150
 
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")

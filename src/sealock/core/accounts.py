@@ -5,6 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+LONGEST_ACCOUNT_NAME = 200
+"""Characters."""
+
+MOST_RUNNING = 1000
+"""The most builds at once that an account, or a project, can be given."""
+
 
 @dataclass(frozen=True)
 class Account:

@@ -18,6 +18,9 @@ from sealock.core.machine import NetworkPolicy
 PIPELINE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 """What a pipeline can be called, in a sealock.yml and by whoever asks for it."""
 
+MOST_PIPELINES = 100
+"""That can be named at once, of a build that is asked for or of a secret."""
+
 
 @dataclass(frozen=True)
 class Step:

@@ -6,15 +6,12 @@ from typing import Any
 
 from sqlalchemy import select, update
 
-from sealock.core.accounts import Account
+from sealock.core.accounts import LONGEST_ACCOUNT_NAME, MOST_RUNNING, Account
 from sealock.core.errors import UsageError
 from sealock.core.queue import WORK, Wakeups
 from sealock.store.database.engine import Database
 from sealock.store.database.metadata import seconds
 from sealock.store.database.tables import accounts
-
-LONGEST_NAME = 200
-MOST_RUNNING = 1000
 
 
 class DatabaseAccounts:
@@ -48,9 +45,9 @@ class DatabaseAccounts:
 
 def _check(values: dict[str, Any]) -> None:
     name = values.get("name", "name")
-    if not name.strip() or not name.isprintable() or len(name) > LONGEST_NAME:
+    if not name.strip() or not name.isprintable() or len(name) > LONGEST_ACCOUNT_NAME:
         raise UsageError(
-            "name: this cannot be an account's", resolution=f"It has 1 to {LONGEST_NAME} characters."
+            "name: this cannot be an account's", resolution=f"It has 1 to {LONGEST_ACCOUNT_NAME} characters."
         )
     if not 0 <= values.get("max_running", 0) <= MOST_RUNNING:
         raise UsageError(f"max_running: it goes from 0 to {MOST_RUNNING}", resolution="Give another number.")

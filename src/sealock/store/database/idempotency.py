@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sealock.core.errors import UsageError
+from sealock.core.idempotency import LONGEST_KEY
 from sealock.store.database.engine import Database
 from sealock.store.database.kept_tables import idempotency_keys
 from sealock.store.database.metadata import milliseconds
@@ -20,7 +21,6 @@ KEPT_FOR = 24 * 3600.0
 """Seconds."""
 ABANDONED = 60.0
 """Seconds after which a request without an answer may be done anew: its website ended in the middle of it."""
-LONGEST_KEY = 255
 LONGEST_ANSWER = 1024 * 1024
 
 

@@ -13,6 +13,7 @@ from typing import Annotated
 from fastapi import Header, HTTPException, Request, Response
 
 from sealock.core.errors import UsageError
+from sealock.core.idempotency import LONGEST_KEY
 from sealock.web.api.errors import sentence, wrong
 from sealock.web.api.shapes import Told
 from sealock.web.asking import Asker, service_of
@@ -22,7 +23,7 @@ IdempotencyKey = Annotated[
     str | None,
     Header(
         alias=HEADER,
-        pattern=r"^[!-~]{1,200}$",
+        pattern=f"^[!-~]{{1,{LONGEST_KEY}}}$",
         description="Any text of your own, new for each thing to be made. Send the request again with it.",
     ),
 ]

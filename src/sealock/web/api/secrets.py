@@ -9,9 +9,8 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Path, Query, Request
 from pydantic import Field, SecretStr
 
-from sealock.builds.intake import MOST_PIPELINES
 from sealock.core.access import Permission
-from sealock.core.plan import PIPELINE_NAME
+from sealock.core.plan import MOST_PIPELINES, PIPELINE_NAME
 from sealock.core.scope import Scope
 from sealock.core.sealed import LONGEST_VALUE, SEALED_NAME, Kind, SealedVersion
 from sealock.core.secret import Secret

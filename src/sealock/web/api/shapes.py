@@ -11,7 +11,8 @@ from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from sealock.builds.checked_settings import MOST_BRANCHES, MOST_RUNNING
+from sealock.builds.checked_settings import MOST_BRANCHES
+from sealock.core.accounts import LONGEST_ACCOUNT_NAME, MOST_RUNNING
 from sealock.core.accounts import Account as AccountRecord
 from sealock.core.build import Outcome
 from sealock.core.build_state import BuildState, StepState, Trigger
@@ -97,7 +98,7 @@ class Account(Told):
 class AccountChange(Given):
     """What is not given stays."""
 
-    name: Annotated[str | None, Field(min_length=1, max_length=200, pattern=PLAIN)] = None
+    name: Annotated[str | None, Field(min_length=1, max_length=LONGEST_ACCOUNT_NAME, pattern=PLAIN)] = None
     max_running: Annotated[int, Field(ge=0, le=MOST_RUNNING), WHOLE] | None = None
 
 

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
 
 from sealock.core.access import TOKEN_PERMISSIONS, Permission
+from sealock.core.accounts import LONGEST_ACCOUNT_NAME, MOST_RUNNING
 from sealock.core.secret import Secret
 from sealock.web.pages.forms import Faults, Form, read_form, see_other
 from sealock.web.pages.found import service_of
@@ -24,9 +25,7 @@ from sealock.web.security import address_of
 
 LONGEST_LIFE = 366
 """Days of a token."""
-MOST_RUNNING = 1000
 TOKEN_NAME = re.compile(r"[!-~]([ -~]{0,98}[!-~])?")
-ACCOUNT_NAME = re.compile(r"\S(.{0,98}\S)?")
 WORDS = {
     Permission.PROJECTS_READ: "See projects",
     Permission.PROJECTS_WRITE: "Make, change and remove projects",
@@ -68,8 +67,8 @@ async def change_account(request: Request, asker: Owner) -> Response:
     """Change the account's name, and how many builds it may have at once."""
     form, faults = await read_form(request), Faults()
     name = form.text("name")
-    if not ACCOUNT_NAME.fullmatch(name) or not name.isprintable():
-        faults.add("name", "A name of at most 100 characters is needed.")
+    if not 1 <= len(name) <= LONGEST_ACCOUNT_NAME or not name.isprintable():
+        faults.add("name", f"A name of at most {LONGEST_ACCOUNT_NAME} characters is needed.")
     most = faults.number(form, "max_running", 0, MOST_RUNNING)
     if faults or most is None:
         return await _page(request, asker, form=form, faults=faults)
@@ -169,6 +168,8 @@ async def _page(
         token=token,
         words=WORDS,
         longest_life=LONGEST_LIFE,
+        longest_name=LONGEST_ACCOUNT_NAME,
+        most_running=MOST_RUNNING,
         themes=THEMES,
         key_words=KEYS,
         done=DONE.get(request.query_params.get("done", ""), ""),

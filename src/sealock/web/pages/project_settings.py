@@ -6,7 +6,6 @@ breaks something until it is mended elsewhere, is asked for by typing the projec
 
 from __future__ import annotations
 
-import re
 import time
 from dataclasses import replace
 from typing import Annotated, Any
@@ -14,7 +13,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
 
 from sealock.core.access import Permission
+from sealock.core.accounts import MOST_RUNNING
 from sealock.core.errors import UsageError
+from sealock.core.plan import MOST_PIPELINES, PIPELINE_NAME
 from sealock.core.project import Project
 from sealock.core.project_settings import ProjectSettings
 from sealock.core.queue import HIGHEST_PRIORITY, LOWEST_PRIORITY, Supersede
@@ -25,10 +26,6 @@ from sealock.web.pages.forms import Faults, Form, read_form, see_other, sentence
 from sealock.web.pages.found import project_for, service_of
 from sealock.web.pages.frame import Needs, Viewer, render
 
-LONGEST_VALUE = 256 * 1024
-"""Characters of a secret that is sent by a form."""
-MOST_RUNNING = 1000
-PIPELINE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 SUPERSEDE_WORDS = {
     Supersede.NOTHING: "Nothing: every build runs",
     Supersede.QUEUED: "Cancels those that have not begun",
@@ -85,16 +82,17 @@ async def keep_secret(request: Request, project_id: str, asker: SecretWriter) ->
         faults.add("kind", "It is a variable or a file.")
     if not form.get("value"):
         faults.add("value", "A value is needed.")
-    if len(form.get("value", "")) > LONGEST_VALUE:
-        faults.add("value", f"At most {LONGEST_VALUE} characters; give longer ones by the API.")
-    if not all(PIPELINE.fullmatch(one) for one in pipelines) or len(pipelines) > 50:
-        faults.add("pipelines", "Names of pipelines as in sealock.yml, at most 50.")
+    if not all(PIPELINE_NAME.fullmatch(one) for one in pipelines) or len(pipelines) > MOST_PIPELINES:
+        faults.add("pipelines", f"Names of pipelines as in sealock.yml, at most {MOST_PIPELINES}.")
     if not faults:
         scope = Scope(pipelines, form.ticked("deployments_only"), form.ticked("protected_only"))
-        with Secret(form["value"].encode(errors="replace")) as value, faults.naming("secret_name"):
-            await service_of(request).secrets.keep(
-                asker.account, project.id, kind=Kind(kind), name=name, value=value, scope=scope
-            )
+        with Secret(form["value"].encode(errors="replace")) as value:
+            try:
+                await service_of(request).secrets.keep(
+                    asker.account, project.id, kind=Kind(kind), name=name, value=value, scope=scope
+                )
+            except UsageError as error:
+                faults.add("value" if error.brief.startswith("the value") else "secret_name", sentence(error))
     if faults:
         return await _page(request, asker, project, secret=form, faults=faults)
     return see_other(f"/projects/{project.id}/settings?done=secret#secrets")

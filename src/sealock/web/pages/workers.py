@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 import time
 from typing import Annotated
@@ -12,13 +11,12 @@ from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from sealock.core.access import Permission
 from sealock.core.errors import UsageError
 from sealock.core.queue import LABEL, MOST_LABELS
-from sealock.core.workers import MOST_MACHINES, Worker
+from sealock.core.workers import MOST_MACHINES, WORKER_NAME, Worker
 from sealock.web.origin import Origin
 from sealock.web.pages.forms import Faults, Form, read_form, see_other, sentence
 from sealock.web.pages.found import service_of
 from sealock.web.pages.frame import Needs, Viewer, render
 
-NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,62}")
 WORKER_PORT = 8444
 """The usual one."""
 AWAY = 60.0
@@ -39,7 +37,7 @@ async def add_worker(request: Request, asker: Operator) -> Response:
     """Add one; the page then has, once, what it joins with."""
     form, faults = await read_form(request), Faults()
     name, labels = form.text("name"), form.words("labels")
-    if not NAME.fullmatch(name):
+    if not WORKER_NAME.fullmatch(name):
         faults.add("name", "Small letters, digits, dots and hyphens, at most 63.")
     if len(labels) > MOST_LABELS or not all(LABEL.fullmatch(one) for one in labels):
         faults.add(
@@ -81,7 +79,7 @@ async def revoke_worker(request: Request, name: str, asker: Operator) -> Respons
 
 
 async def _named(request: Request, name: str) -> Worker:
-    worker = await service_of(request).workers.named(name) if NAME.fullmatch(name) else None
+    worker = await service_of(request).workers.named(name) if WORKER_NAME.fullmatch(name) else None
     if worker is None:
         raise HTTPException(404, "There is no such worker.")
     return worker

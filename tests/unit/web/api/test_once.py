@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import Row, delete, select, update
 
 from sealock.core.errors import TemporaryError
+from sealock.core.idempotency import LONGEST_KEY
 from sealock.core.sealed import LOCAL_ACCOUNT
 from sealock.store.database.kept_tables import idempotency_keys
 from tests.support.site_database import DatabaseSite as Site
@@ -44,6 +45,13 @@ async def test_a_key_is_for_one_request(site: Site, api: httpx2.AsyncClient) -> 
     ):
         answer = await api.post(path, json=body, headers=KEY)
         assert answer.status_code == 422 and answer.json()["fields"][0]["field"] == "Idempotency-Key"
+
+
+async def test_the_longest_key_that_is_kept_is_taken(site: Site, api: httpx2.AsyncClient) -> None:
+    for length, status in ((LONGEST_KEY, 201), (LONGEST_KEY + 1, 422)):
+        key = {"Idempotency-Key": "k" * length}
+        assert (await api.post("workers", json={"name": "w"}, headers=key)).status_code == status
+    assert [len(row.key) for row in await kept(site)] == [LONGEST_KEY]
 
 
 async def test_keys_are_each_callers_own(site: Site, api: httpx2.AsyncClient) -> None:
@@ -102,7 +110,7 @@ async def test_a_lost_answer_makes_no_second_build(site: Site, api: httpx2.Async
     assert again.json()["id"] == first.json()["id"]
 
 
-@pytest.mark.parametrize("key", ["", "with space", "x" * 201, "é"])
+@pytest.mark.parametrize("key", ["", "with space", "x" * (LONGEST_KEY + 1), "é"])
 async def test_a_key_that_is_none_is_named(api: httpx2.AsyncClient, key: str) -> None:
     answer = await api.post("projects/shop/builds", json={}, headers={b"Idempotency-Key": key.encode()})
     assert answer.status_code == 422 and "dempotency" in answer.json()["fields"][0]["field"]

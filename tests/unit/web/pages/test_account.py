@@ -8,6 +8,7 @@ import httpx2
 import pytest
 
 from sealock.core.access import Membership, Permission
+from sealock.core.accounts import LONGEST_ACCOUNT_NAME
 from sealock.core.grant import Role
 from sealock.core.sealed import LOCAL_ACCOUNT
 from tests.support.pages import Page
@@ -119,6 +120,13 @@ async def test_the_account_is_changed(site: Site, browser: httpx2.AsyncClient) -
     assert (await browser.post("/account", data={"name": "Shop", "max_running": "3"})).status_code == 303
     account = await site.accounts.get(LOCAL_ACCOUNT)
     assert account is not None and (account.name, account.max_running) == ("Shop", 3)
-    for wrong in ({"name": "", "max_running": "3"}, {"name": "x", "max_running": "-1"}):
-        assert (await browser.post("/account", data=wrong)).status_code == 422
+    for wrong in ({"name": ""}, {"name": "x" * (LONGEST_ACCOUNT_NAME + 1)}, {"max_running": "-1"}):
+        form = {"name": "x", "max_running": "3"} | wrong
+        assert (await browser.post("/account", data=form)).status_code == 422
     assert await site.accounts.get(LOCAL_ACCOUNT) == account
+
+
+async def test_a_name_that_the_api_takes_is_taken_here(site: Site, browser: httpx2.AsyncClient) -> None:
+    name = "x" * LONGEST_ACCOUNT_NAME
+    assert (await browser.patch(f"/api/v1/accounts/{LOCAL_ACCOUNT}", json={"name": name})).status_code == 200
+    assert (await browser.post("/account", data={"name": name, "max_running": "3"})).status_code == 303

@@ -6,6 +6,8 @@ import httpx2
 import pytest
 
 from sealock.core.build import Outcome
+from sealock.core.errors import UsageError
+from sealock.core.plan import MOST_PIPELINES
 from sealock.core.project_settings import ProjectSettings
 from sealock.core.queue import Supersede
 from sealock.core.scope import Scope
@@ -106,6 +108,28 @@ async def test_a_secret_that_cannot_be_is_not_kept(
     answer = await browser.post(f"{path}/secrets", data=SECRET | changed)
     assert answer.status_code == 422 and Page(answer.text).by_id(f"{field}-fault") is not None
     assert not site.secrets.values
+
+
+async def test_a_form_takes_the_secrets_that_the_api_takes(
+    site: Site, browser: httpx2.AsyncClient, path: str
+) -> None:
+    names = ",".join(f"p{number}" for number in range(MOST_PIPELINES))
+    large = SECRET | {"kind": "file", "value": "x" * 900_000, "pipelines": names}
+    assert (await browser.post(f"{path}/secrets", data=large)).status_code == 303
+    more = await browser.post(f"{path}/secrets", data=large | {"pipelines": names + ",more"})
+    assert more.status_code == 422 and Page(more.text).by_id("pipelines-fault") is not None
+    assert [len(one) for one in site.secrets.values.values()] == [900_000]
+
+
+async def test_a_value_that_is_refused_is_the_value_s_fault(
+    site: Site, browser: httpx2.AsyncClient, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(*_: object, **__: object) -> None:
+        raise UsageError("the value is longer than a variable may be", resolution="Set it as a file.")
+
+    monkeypatch.setattr(site.secrets, "keep", refuse)
+    answer = await browser.post(f"{path}/secrets", data=SECRET)
+    assert answer.status_code == 422 and Page(answer.text).by_id("value-fault") is not None
 
 
 async def test_a_secret_is_destroyed(site: Site, browser: httpx2.AsyncClient, path: str) -> None:
