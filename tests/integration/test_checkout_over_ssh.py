@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from sealock.builds.checkout import checkout, read_file
+from sealock.builds.checkout import checkout
+from sealock.builds.commit_files import commit_files
 from sealock.core.machine import MachineRecord, NetworkPolicy, Origin
 from sealock.core.source import DirectorySource, RemoteSource
 from sealock.machines.fake import GUEST
@@ -60,7 +61,8 @@ async def test_from_a_server(lab: Bench, machine: SshMachine, tmp_path: Path) ->
         keys=lab.key,
     )
     assert done.commit == wanted
-    assert await read_file(machine, done, "sealock.yml", 100) == b"x\n"
+    async with commit_files(machine, done) as files:
+        assert await files.read("sealock.yml", 100) == b"x\n"
     # Of the way there nothing is left: no socket, no configuration, no agent.
     assert {each.name for each in lab.runtime.iterdir()} == {"home"}
     assert [each.name for each in Path(machine.home).iterdir()] == ["project"]

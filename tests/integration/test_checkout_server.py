@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sealock.builds.checkout import read_file
+from sealock.builds.commit_files import commit_files
 from sealock.core.errors import PermanentError, TemporaryError, UsageError
 from tests.support.checkout import Bench, bench, commit, git, make_repository
 
@@ -29,8 +29,11 @@ async def test_the_default_branch_lies_in_the_machine(lab: Bench, tmp_path: Path
         done = await lab.fetch(machine, lab.project())
         assert done.commit == wanted
         assert (Path(done.directory) / "sealock.yml").read_text() == "tests: {}\n"
-        assert await read_file(machine, done, "sealock.yml", 100) == b"tests: {}\n"
-        assert await read_file(machine, done, "missing", 100) is None
+        async with commit_files(machine, done) as files:
+            assert await files.read("sealock.yml", 100) == b"tests: {}\n"
+            assert await files.read("missing", 100) is None
+            with pytest.raises(UsageError, match="too large: 10 bytes, at most 9"):
+                await files.read("sealock.yml", 9)
         assert not list(Path(done.directory).glob(".git/sealock-*"))
     assert done.branch == "main"
     assert done.key_opened_at is not None

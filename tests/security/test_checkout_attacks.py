@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from scripts.sample.git_server import GitServer
-from sealock.builds.checkout import checkout, read_file
+from sealock.builds.checkout import checkout
+from sealock.builds.commit_files import commit_files
 from sealock.core.errors import PermanentError, SealockError, UsageError
 from sealock.core.machine import Connect
 from sealock.core.source import DirectorySource, GitAddress, RemoteSource
@@ -192,7 +193,8 @@ async def test_no_hook_runs_and_no_link_leads_out(lab: Bench, tmp_path: Path) ->
         assert not (Path(machine.home) / "owned").exists()
         assert not (Path(done.directory) / ".git/hooks/post-checkout").exists()
         with pytest.raises(UsageError, match="symbolic link"):
-            await read_file(machine, done, "sealock.yml", 1 << 20)
+            async with commit_files(machine, done) as files:
+                await files.read("sealock.yml", 1 << 20)
 
 
 @pytest.mark.parametrize("path", [".git/hooks/post-checkout", ".GIT/config", "git~1/config", "a/../../x"])
@@ -219,18 +221,23 @@ async def test_the_working_tree_is_written_after_the_agent_has_ended(lab: Bench,
     make_repository(tmp_path / "source")
     lab.publish("sample.git", tmp_path / "source")
     seen: list[list[str]] = []
+    watching = tmp_path / "git"
     async with lab.machine() as machine:
         run = machine.run
+        # It stands where Git does, behind whatever is done first by the same command.
+        watching.write_text(f'#!/bin/sh\nls -A {machine.home} >{tmp_path}/home\nexec git "$@"\n')
+        watching.chmod(0o700)
 
         async def watched(argv: list[str], **rest: object) -> object:
             if "checkout" in argv:
                 seen.append([each.name for each in lab.runtime.glob("agent-*")])
-                assert not (Path(machine.home) / ".sealock").exists()
+                argv = [str(watching) if each == "git" else each for each in argv]
             return await run(argv, **rest)  # type: ignore[arg-type]
 
         machine.run = watched  # type: ignore[method-assign, assignment]
         done = await lab.fetch(machine, lab.project())
     assert seen == [[]]
+    assert (tmp_path / "home").read_text().split() == ["project"]
     assert done.key_removed_at is not None
     for given in lab.key.given:
         with pytest.raises(ValueError, match="forgotten"):

@@ -12,8 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sealock.builds.guest_git import FETCH_SECONDS, WANTED, GuestGit
+from sealock.builds.placed import empty_repository
 from sealock.builds.submodules import Submodules, Taken, fetch_wanted
-from sealock.builds.upstream import OnThisHost, Upstream, server
+from sealock.builds.upstream import OURS, OnThisHost, Upstream, server
 from sealock.core.errors import PermanentError, UsageError
 from sealock.core.event import Emit
 from sealock.core.keys import Agents, KeyRelease
@@ -21,7 +22,6 @@ from sealock.core.machine import Machine
 from sealock.core.project import Project
 from sealock.core.repository import GitDialer, Repository
 from sealock.core.source import Checkout, DirectorySource, GitAddress, RemoteSource, Source
-from sealock.core.tree import parse_tree, plain_file
 
 
 @dataclass(frozen=True)
@@ -73,23 +73,12 @@ async def checkout(
     return await fetch.from_server(source, project, keys)
 
 
-async def read_file(machine: Machine, done: Checkout, name: str, limit: int) -> bytes | None:
-    """A file of the commit that was checked out, None if it is not there. It is read out of the commit,
-    not the working tree, so no link is followed. UsageError if it is a link, a directory or longer than
-    `limit` bytes."""
-    git = GuestGit(machine, f"{done.directory}/.git")
-    listed = await git.must("ls-tree", "-z", "--long", "--full-tree", done.commit, "--", name)
-    found = plain_file(parse_tree(listed), name, limit)
-    return None if found is None else await git.must("cat-file", "blob", found)
-
-
 @dataclass(frozen=True)
 class _Fetched:
     """What lies in the machine before its working tree is written. branch: what to call it, if known."""
 
     commit: str
     branch: str | None
-    origin: str | None
     submodules: tuple[Taken, ...]
 
 
@@ -121,7 +110,7 @@ class _Fetch:
                 resolution="Make a project for this repository: each has a key of its own.",
             )
         want = "HEAD" if source.ref is None else self._ports.check_ref(source.ref)
-        await self._init(want)
+        files = empty_repository(_is_commit(want, 64), str(project.address))
         host = project.address.host
         key = await keys.open_key(project)
         async with (
@@ -129,7 +118,9 @@ class _Fetch:
                 key, host=host, host_keys=project.host_keys, lifetime=FETCH_SECONDS
             ) as opened,
             self._machine.serve_socket("agent", opened.socket) as socket,
-            server(self._machine, project, socket, self._ports.dialer, self._ports.parse_address) as upstream,
+            server(
+                self._machine, project, socket, self._ports.dialer, self._ports.parse_address, files=files
+            ) as upstream,
         ):
             fetched = await self._fetch(upstream, want, None)
             branch = await self._git.head_branch(fetched.commit) if want == "HEAD" else fetched.branch
@@ -152,7 +143,7 @@ class _Fetch:
         taken: tuple[Taken, ...] = ()
         if self._with_submodules:
             taken = await self._submodules.fetch(self._git, commit, upstream)
-        return _Fetched(commit, branch or await self._branch(want), upstream.origin, taken)
+        return _Fetched(commit, branch or await self._branch(want), taken)
 
     async def _branch(self, want: str) -> str | None:
         """The branch's name if what was asked for is one: Git notes what the server called it."""
@@ -164,12 +155,11 @@ class _Fetch:
 
     async def _write(self, fetched: _Fetched) -> None:
         """Write the working tree, and leave a repository as a clone would: no trace of our ports."""
-        if fetched.origin is not None:
-            await self._git.must("remote", "add", "origin", fetched.origin)
         place = ["--detach"] if fetched.branch in {None, "HEAD"} else ["-B", str(fetched.branch)]
-        await self._git.in_tree(self._directory, "checkout", "--quiet", "--force", *place, WANTED, "--")
+        ours = f"{self._machine.home}/{OURS}", f"{self._git.git_dir}/FETCH_HEAD"
+        fixed = ["checkout", "--quiet", "--force"]
+        await self._git.in_tree(self._directory, *fixed, *place, WANTED, "--", removing=ours)
         await self._submodules.write(self._directory, fetched.submodules)
-        await self._machine.run(["rm", "-f", "--", f"{self._git.git_dir}/FETCH_HEAD"])
 
 
 def _is_commit(text: str, length: int) -> bool:

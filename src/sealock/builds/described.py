@@ -1,12 +1,8 @@
-"""What a commit says of itself, read where it was fetched to: its message and who wrote it."""
+"""What a commit says of itself: its message and who wrote it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-from sealock.builds.guest_git import GuestGit
-from sealock.core.machine import Machine
-from sealock.core.source import Checkout
 
 LONGEST_MESSAGE = 2000
 LONGEST_AUTHOR = 200
@@ -22,9 +18,23 @@ class Described:
     author: str = ""
 
 
-async def describe(machine: Machine, done: Checkout) -> Described:
-    """The commit that was checked out. PermanentError if Git fails."""
-    git = GuestGit(machine, f"{done.directory}/.git")
-    said = await git.must("log", "-1", "--no-show-signature", "--format=%an%x00%B", done.commit, "--")
-    author, _, message = said.decode(errors="replace").partition("\0")
-    return Described(done.commit, message.strip()[:LONGEST_MESSAGE], author.strip()[:LONGEST_AUTHOR])
+def described(commit: str, raw: bytes) -> Described:
+    """raw: the commit as Git keeps it. A stranger wrote it, so there may be anything."""
+    head, _, message = raw.partition(b"\n\n")
+    fields = dict(line.partition(b" ")[::2] for line in reversed(head.split(b"\n")))
+    encoding = fields.get(b"encoding", b"utf-8").decode("ascii", "replace")
+    author = fields.get(b"author", b"").partition(b"<")[0]
+    return Described(
+        commit,
+        _text(message, encoding).strip()[:LONGEST_MESSAGE],
+        _text(author, encoding).strip()[:LONGEST_AUTHOR],
+    )
+
+
+def _text(data: bytes, encoding: str) -> str:
+    """By that encoding if it is one of text that Python has, else by UTF-8; without halves of characters."""
+    try:
+        text = data.decode(encoding, "replace")
+    except (LookupError, ValueError):
+        text = data.decode(errors="replace")
+    return text.encode(errors="replace").decode()

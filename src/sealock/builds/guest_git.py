@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 
 from sealock.core.errors import PermanentError, TemporaryError
-from sealock.core.machine import Completed, Machine
+from sealock.core.machine import Completed, Machine, Process
 
 FETCH_SECONDS = 1800.0
 """For the whole fetch of one repository, and for the key's life."""
@@ -45,6 +46,21 @@ _OPTIONS = (
     *("-c", "init.defaultBranch=main"),
     *("-c", "advice.detachedHead=false"),
 )
+
+
+# Two commands in one, because to start one takes longer than most of them do. The text is constant; what it
+# works on are arguments.
+_THEN_COMMIT = """\
+directory=$1 wanted=$2
+shift 2
+"$@" || exit
+git --git-dir "$directory" rev-parse --quiet --verify "$wanted^{commit}" || :
+"""
+_AFTER_REMOVING = """\
+rm -rf -- "$1" "$2" || exit
+shift 2
+exec "$@"
+"""
 
 
 @dataclass(frozen=True)
@@ -83,8 +99,9 @@ class GuestGit:
         await self._must(*options, "--bare", "--", self.git_dir)
         await self.must("config", "core.bare", "false")
 
-    async def fetch(self, route: Route, want: str, depth: int) -> None:
-        """Fetch one checked ref or commit into `WANTED`, at most `depth` commits deep (0: all).
+    async def fetch(self, route: Route, want: str, depth: int) -> str | None:
+        """Fetch one checked ref or commit into `WANTED`, at most `depth` commits deep (0: all). The commit it
+        leads to, None if it leads to none.
 
         A server that hands out no commit by its id is asked for all branches and tags instead.
         Raises GitFailed.
@@ -97,17 +114,22 @@ class GuestGit:
             everything = ["+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*"]
             done = await self._fetch(route, everything, [])
             if done.exit_code == 0:
-                done = await self.run("update-ref", WANTED, want)
+                done = await self._then_commit("update-ref", WANTED, want)
         if done.exit_code:
             raise GitFailed(_said(done))
+        return done.stdout.decode().strip() or None
 
     async def _fetch(self, route: Route, refspecs: Sequence[str], options: Sequence[str]) -> Completed:
         fixed = ["fetch", "--quiet", "--no-progress", "--no-recurse-submodules", "--update-shallow"]
-        return await self.run(
-            *(*fixed, *options, "--end-of-options", route.url, *refspecs),
-            env=route.env,
-            timeout=FETCH_SECONDS,
+        return await self._then_commit(
+            *(*fixed, *options, "--end-of-options", route.url, *refspecs), env=route.env
         )
+
+    async def _then_commit(self, *arguments: str, env: Mapping[str, str] | None = None) -> Completed:
+        """Run Git on this repository; if it succeeds, what it prints is the commit of `WANTED`, if any."""
+        around = ("sh", "-c", _THEN_COMMIT, "sh", self.git_dir, WANTED)
+        arguments = ("--git-dir", self.git_dir, *arguments)
+        return await self._run(*arguments, env=env, timeout=FETCH_SECONDS, around=around)
 
     async def head_branch(self, commit: str) -> str | None:
         """The branch that the server's HEAD was when it was fetched as `commit`; None if that is not known.
@@ -136,9 +158,16 @@ class GuestGit:
         """Run Git on this repository, whatever its exit code."""
         return await self._run("--git-dir", self.git_dir, *arguments, env=env, timeout=timeout)
 
-    async def in_tree(self, work_tree: str, *arguments: str) -> None:
-        """Run Git in a working tree. PermanentError if it fails."""
-        await self._must(*arguments, cwd=work_tree, timeout=FETCH_SECONDS)
+    async def in_tree(self, work_tree: str, *arguments: str, removing: tuple[str, str] | None = None) -> None:
+        """Run Git in a working tree. PermanentError if it fails. removing: two paths, first."""
+        around = ("sh", "-c", _AFTER_REMOVING, "sh", *removing) if removing else ()
+        await self._must(*arguments, cwd=work_tree, timeout=FETCH_SECONDS, around=around)
+
+    def process(self, *arguments: str) -> AbstractAsyncContextManager[Process]:
+        """Git on this repository, to talk to while it runs."""
+        return self.machine.process(
+            ["git", *_OPTIONS, "--git-dir", self.git_dir, *arguments], env=_ENVIRONMENT
+        )
 
     async def _must(
         self,
@@ -147,8 +176,9 @@ class GuestGit:
         env: Mapping[str, str] | None = None,
         cwd: str | None = None,
         timeout: float = 120.0,
+        around: Sequence[str] = (),
     ) -> bytes:
-        done = await self._run(*arguments, stdin=stdin, env=env, cwd=cwd, timeout=timeout)
+        done = await self._run(*arguments, stdin=stdin, env=env, cwd=cwd, timeout=timeout, around=around)
         if done.exit_code:
             raise _cannot(_said(done))
         return done.stdout
@@ -160,8 +190,10 @@ class GuestGit:
         env: Mapping[str, str] | None = None,
         cwd: str | None = None,
         timeout: float,
+        around: Sequence[str] = (),
     ) -> Completed:
-        command = ["git", *_OPTIONS, *arguments]
+        """around: the command that runs Git's, which is its last arguments."""
+        command = [*around, "git", *_OPTIONS, *arguments]
         try:
             return await self.machine.run(
                 command, stdin=stdin, env={**_ENVIRONMENT, **(env or {})}, cwd=cwd, timeout=timeout

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sealock.builds.fetch_errors import Attempt, explain
 from sealock.builds.gitmodules import DEEPEST, LARGEST, MOST, Submodule, parse_settings
-from sealock.builds.guest_git import WANTED, GitFailed, GuestGit
+from sealock.builds.guest_git import GitFailed, GuestGit
 from sealock.builds.upstream import Upstream
 from sealock.core.errors import SealockError, TemporaryError, UsageError
 from sealock.core.event import Emit, Notice
@@ -28,16 +28,15 @@ async def fetch_wanted(git: GuestGit, upstream: Upstream, want: str, depth: int)
     attempt = Attempt(upstream.what, want, upstream.project)
     try:
         async with upstream.route() as route:
-            await git.fetch(route, want, depth)
+            found = await git.fetch(route, want, depth)
     except GitFailed as failed:
         raise _why(failed, attempt, upstream) from failed
-    (found,) = await git.objects(f"{WANTED}^{{commit}}")
     if found is None:
         raise UsageError(
             f"{want!r} of {upstream.what} is no commit",
             resolution="Name a branch, a tag of a commit, or a commit.",
         )
-    return found[0]
+    return found
 
 
 class Submodules:

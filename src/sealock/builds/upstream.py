@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import shlex
 from asyncio import StreamReader, StreamWriter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from sealock.builds.gitmodules import Submodule, address_of
 from sealock.builds.guest_git import Route
-from sealock.core.errors import PermanentError, SealockError
+from sealock.builds.placed import place
+from sealock.core.errors import SealockError
 from sealock.core.machine import Connect, Machine
 from sealock.core.project import Project
 from sealock.core.repository import GitDialer, Repository
@@ -23,6 +24,9 @@ from sealock.core.source import GitAddress
 
 ALIAS = "sealock-git"
 """What the Git server is called in the guest's ssh_config; no DNS name is ever looked up there."""
+
+OURS = ".sealock"
+"""The directory in the guest's home with what a fetch needs, until the working tree is written."""
 
 
 class Upstream(Protocol):
@@ -112,21 +116,27 @@ async def server(
     agent_socket: str,
     dialer: GitDialer,
     parse_address: Callable[[str], GitAddress],
+    *,
+    files: Mapping[str, str | None],
 ) -> AsyncIterator[OnServer]:
     """The project's Git server, reachable from the guest until the block is left. agent_socket: where
-    the guest finds the agent with the project's key."""
+    the guest finds the agent with the project's key. files: what else is to lie in the machine first, as
+    `placed.place` has it. What the way there needs is in the directory `OURS` of the guest's home; whoever
+    goes on removes it, and it is removed here if the block fails."""
     noted = Noted(dialer.connector(project.address))
-    directory = f"{machine.home}/.sealock"
+    directory = f"{machine.home}/{OURS}"
     async with machine.serve_port(noted.connect) as port:
         known = "".join(f"{project.address.host} {key}\n" for key in project.host_keys)
-        await _put(machine, f"{directory}/known_hosts", known)
-        await _put(machine, f"{directory}/ssh_config", ssh_config(project, port, directory, agent_socket))
+        config = ssh_config(project, port, directory, agent_socket)
+        ours = {OURS: None, f"{OURS}/known_hosts": known, f"{OURS}/ssh_config": config}
+        await place(machine, {**ours, **files}, OURS)
         # Git hands this to a shell; it is our own text but for the home directory of the image's user.
         ssh = f"ssh -F {shlex.quote(f'{directory}/ssh_config')}"
         try:
             yield OnServer(project.address, project, ssh, noted, parse_address)
-        finally:
+        except BaseException:
             await machine.run(["rm", "-rf", "--", directory])
+            raise
 
 
 def ssh_config(project: Project, port: int, directory: str, agent_socket: str) -> str:
@@ -167,15 +177,6 @@ def _algorithms(host_keys: tuple[str, ...]) -> list[str]:
         name = key.split()[0]
         names += ["rsa-sha2-512", "rsa-sha2-256"] if name == "ssh-rsa" else [name]
     return list(dict.fromkeys(names))
-
-
-async def _put(machine: Machine, path: str, text: str) -> None:
-    """Write a small file, for its owner only, making its directory."""
-    done = await machine.run(["install", "-D", "-m", "600", "/dev/stdin", path], stdin=text.encode())
-    if done.exit_code:
-        raise PermanentError(
-            f"cannot write {path} in the machine", details=done.stderr.decode(errors="replace")
-        )
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,10 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from sealock.builds.checkout import checkout, read_file
+from sealock.builds.checkout import checkout
+from sealock.builds.commit_files import commit_files
 from sealock.builds.console import tell_console
-from sealock.builds.described import describe
+from sealock.builds.described import Described
 from sealock.builds.leases import BuildLeases, Commit, LeasedKey, prepared
 from sealock.builds.logged import logged
 from sealock.builds.masked import masked
@@ -62,12 +63,14 @@ class Needs:
 @dataclass(frozen=True)
 class Work:
     """What a machine is to do once the code is there. found: the secrets its steps name. project: whose
-    they are. branch: None if what is built is not known to be one."""
+    they are. branch: None if what is built is not known to be one. described: None if the commit was not
+    read in the machine."""
 
     plan: Plan
     found: Found
     project: Project | None
     branch: str | None
+    described: Described | None = None
 
 
 class Way:
@@ -116,12 +119,12 @@ class Way:
             async with self._machine(needs, record) as machine:
                 done = await self._fetch(machine, needs, record, project=project)
                 # Read anew in each machine: a branch may have moved on since the last one.
-                plan, wanted = await self._plan_in(machine, done)
+                plan, wanted, described = await self._plan_in(machine, done)
                 record.plan_digest, record.pipelines = plan.digest, _pipelines(plan)
                 said = None
                 if wanted == needs:
                     found = await self._find_secrets(plan, project)
-                    work = Work(plan, found, project, self._branch(done))
+                    work = Work(plan, found, project, self._branch(done), described)
                     said = await self._steps(machine, work, done, record)
             if said is not None:
                 return record, after_steps(said, record)
@@ -136,8 +139,8 @@ class Way:
     async def _steps(self, machine: Machine, work: Work, done: Checkout, record: BuildRecord) -> Verdict:
         env = environment(work.plan, done, record, work.branch)
         ports = self._ports.secrets
-        if self._request.planned is not None:
-            self._request.planned(work.plan, await describe(machine, done))
+        if self._request.planned is not None and work.described is not None:
+            self._request.planned(work.plan, work.described)
         async with self._lease(work) as lease, self._logged(work, record) as watcher:
             masker = ports.new_masker()
             secrets = StepSecrets(work.found, lease, ports.values, masker, record.releases, bring=ports.bring)
@@ -194,10 +197,11 @@ class Way:
             text, file=PLAN_FILE, pipelines=self._request.pipelines, image=self._request.image
         )
 
-    async def _plan_in(self, machine: Machine, done: Checkout) -> tuple[Plan, Needs]:
-        plan = self._read_plan(await read_file(machine, done, PLAN_FILE, PLAN_LIMIT))
-        wanted = plan.submodules and await read_file(machine, done, ".gitmodules", PLAN_LIMIT) is not None
-        return plan, self._needs(plan, submodules=wanted)
+    async def _plan_in(self, machine: Machine, done: Checkout) -> tuple[Plan, Needs, Described]:
+        async with commit_files(machine, done) as files:
+            plan = self._read_plan(await files.read(PLAN_FILE, PLAN_LIMIT))
+            wanted = plan.submodules and await files.read(".gitmodules", PLAN_LIMIT) is not None
+            return plan, self._needs(plan, submodules=wanted), await files.describe()
 
     def _needs(self, plan: Plan, *, submodules: bool) -> Needs:
         image = self._ports.images.find(plan.image)
