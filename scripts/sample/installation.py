@@ -74,6 +74,12 @@ class Installation:
             finally:
                 _stop(process)
 
+    @property
+    def process(self) -> int:
+        """The id of the server's process, while it runs."""
+        assert self._process is not None
+        return self._process.pid
+
     def wait(self) -> None:
         """Until it ends."""
         assert self._process is not None
