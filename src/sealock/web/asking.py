@@ -107,7 +107,7 @@ class AsksInstallation:
 def service_of(request: Request) -> ServicePorts:
     """What pages and API work on."""
     ports: WebPorts = request.app.state.ports
-    assert ports.service is not None, "the API is there only with what it works on"
+    assert ports.service is not None, "pages and API are there only with what they work on"
     return ports.service
 
 

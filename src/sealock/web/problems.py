@@ -38,6 +38,12 @@ def problem(
     return Response(json.dumps(content), status, headers, "application/problem+json")
 
 
+def sentence(error: SealockError, *, advice: bool = True) -> str:
+    """What happened, beginning with a capital, and what to do about it."""
+    text = f"{error.brief}. {error.resolution if advice else ''}".strip()
+    return text[:1].upper() + text[1:]
+
+
 def tell_problems(app: FastAPI) -> None:
     """Have every error of the application told as a problem."""
     app.add_exception_handler(HTTPException, _told)
@@ -72,8 +78,7 @@ def _ours(request: Request, error: Exception) -> Response:
     assert isinstance(error, SealockError)
     request_id = request_id_of(request)
     if isinstance(error, UsageError):
-        detail = f"{error.brief}. {error.resolution}".strip()
-        return problem(400, detail, request_id=request_id)
+        return problem(400, sentence(error), request_id=request_id)
     log.error("request %s: %s", request_id, error, exc_info=error)
     if isinstance(error, TemporaryError):
         later = {"Retry-After": "10"}

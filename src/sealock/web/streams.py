@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -47,7 +47,7 @@ class Streams:
             if not self._held[person]:
                 del self._held[person]
 
-    async def follow(self, source: AsyncIterator[T]) -> AsyncIterator[T]:
+    async def follow(self, source: AsyncIterator[T]) -> AsyncGenerator[T, None]:
         """What the source gives, until it ends or the website does; then the source is closed."""
         ending = asyncio.ensure_future(self._ending.wait())
         try:

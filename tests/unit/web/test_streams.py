@@ -82,7 +82,7 @@ async def test_a_reader_who_goes_away_ends_the_source_in_peace() -> None:
             closed.append("source")
 
     async def read() -> None:
-        async with aclosing(Streams().follow(source())) as told:  # type: ignore[type-var]
+        async with aclosing(Streams().follow(source())) as told:
             async for _ in told:
                 pass
 

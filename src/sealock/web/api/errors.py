@@ -9,6 +9,7 @@ from fastapi import HTTPException
 from fastapi.exceptions import RequestValidationError
 
 from sealock.core.errors import UsageError
+from sealock.web.problems import sentence
 
 
 def wrong(field: str, reason: str, place: str = "body") -> RequestValidationError:
@@ -46,8 +47,3 @@ def found(what: str) -> Iterator[None]:
         yield
     except LookupError as error:
         raise missing(what) from error
-
-
-def sentence(error: UsageError) -> str:
-    """What happened and what to do, for who asked."""
-    return f"{error.brief}. {error.resolution}".strip()

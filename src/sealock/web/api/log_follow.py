@@ -16,11 +16,10 @@ whether the reader still may read: a token that was revoked reads no further.
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import suppress
-from typing import Annotated, Any, TypeVar
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from contextlib import aclosing
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, HTTPException, Query, Request
 from fastapi.responses import StreamingResponse
@@ -28,18 +27,17 @@ from fastapi.responses import StreamingResponse
 from sealock.core.access import Permission
 from sealock.core.errors import UsageError
 from sealock.core.log_pages import LogUpdate
-from sealock.web.api.errors import sentence
 from sealock.web.api.log_shapes import End, Update
 from sealock.web.api.logs import LAST_LINE
 from sealock.web.api.opened_log import Opened, OpenedLog, Reader
 from sealock.web.api.shapes import Told, WrongField
 from sealock.web.asking import Asker, service_of, still_may
+from sealock.web.event_stream import COMMENT, HEADERS, KEEP_ALIVE, MEDIA_TYPE, event, with_pauses
 from sealock.web.ports import WebPorts
+from sealock.web.problems import sentence
 
 router = APIRouter(tags=["logs"])
 
-KEEP_ALIVE = 15.0
-"""Seconds of silence after which a comment says that the stream is there, for whoever stands between."""
 LOOK_AGAIN = 30.0
 """Seconds after which it is looked again whether the reader may read."""
 _EVENT = {
@@ -52,8 +50,6 @@ _EVENT = {
     },
 }
 EVENTS: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {"schema": _EVENT}}}}
-
-T = TypeVar("T")
 
 
 def seat(request: Request, asker: Reader) -> Iterator[None]:
@@ -88,26 +84,22 @@ async def follow_log(
     """Its lines as server-sent events, those that are there and those that come, until the log is whole."""
     ports: WebPorts = request.app.state.ports
     events = _events(request, asker, opened, opened.log.follow(last_id, first=first))
-    headers = {"X-Accel-Buffering": "no", "Cache-Control": "no-store"}
-    return StreamingResponse(ports.streams.follow(events), 200, headers, "text/event-stream")
+    return StreamingResponse(ports.streams.follow(events), 200, HEADERS, MEDIA_TYPE)
 
 
 async def _events(
     request: Request, asker: Asker, opened: Opened, updates: AsyncIterator[Sequence[LogUpdate]]
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes, None]:
     yield b"retry: 2000\n\n"
     looked = time.monotonic()
     try:
-        async for some in with_pauses(updates, KEEP_ALIVE):
-            if time.monotonic() - looked >= LOOK_AGAIN:
-                looked = time.monotonic()
-                if not await still_may(request, asker, Permission.LOGS_READ):
-                    return
-            yield (
-                b"".join(_event("line", Update.told(one), one.id) for one in some)
-                if some
-                else b": still here\n\n"
-            )
+        async with aclosing(with_pauses(updates, KEEP_ALIVE)) as pieces:
+            async for some in pieces:
+                if time.monotonic() - looked >= LOOK_AGAIN:
+                    looked = time.monotonic()
+                    if not await still_may(request, asker, Permission.LOGS_READ):
+                        return
+                yield b"".join(_event("line", Update.told(one), one.id) for one in some) if some else COMMENT
     except UsageError as error:
         yield _event("refused", WrongField(field="Last-Event-ID", reason=sentence(error)))
         return
@@ -115,32 +107,5 @@ async def _events(
     yield _event("end", End(status=view.status if view else "removed"))
 
 
-def _event(name: str, told: Told, identity: str | None = None) -> bytes:
-    # JSON has no line break outside its texts, and inside they are spelled: no event ends early.
-    start = "" if identity is None else f"id: {identity}\n"
-    return f"{start}event: {name}\ndata: {told.model_dump_json()}\n\n".encode()
-
-
-async def with_pauses(source: AsyncIterator[T], seconds: float) -> AsyncIterator[T | None]:
-    """What the source gives, and None whenever that long nothing came. The source is closed at the end."""
-    coming: asyncio.Future[T] | None = None
-    try:
-        while True:
-            coming = coming or asyncio.ensure_future(anext(source))
-            await asyncio.wait((coming,), timeout=seconds)
-            if not coming.done():
-                yield None
-                continue
-            try:
-                item = coming.result()
-            except StopAsyncIteration:
-                return
-            coming = None
-            yield item
-    finally:
-        if coming is not None and not coming.done():
-            coming.cancel()
-            with suppress(asyncio.CancelledError, Exception):
-                await coming
-        if close := getattr(source, "aclose", None):
-            await close()
+def _event(name: str, told: Told, identity: str = "") -> bytes:
+    return event(name, told.model_dump(mode="json"), identity=identity)

@@ -10,12 +10,13 @@ from fastapi.responses import StreamingResponse
 from sealock.core.access import Permission
 from sealock.core.errors import UsageError
 from sealock.core.log_pages import OpenLog
-from sealock.web.api.errors import naming, sentence
+from sealock.web.api.errors import naming
 from sealock.web.api.found import BuildPath, build_of
 from sealock.web.api.log_shapes import Hits, Line, Lines, Outline
 from sealock.web.api.opened_log import OpenedLog, run_of
 from sealock.web.api.receipts import Attempt
 from sealock.web.asking import Asker, Asks, service_of
+from sealock.web.problems import sentence
 
 router = APIRouter(tags=["logs"])
 

@@ -14,9 +14,10 @@ from fastapi import Header, HTTPException, Request, Response
 
 from sealock.core.errors import UsageError
 from sealock.core.idempotency import LONGEST_KEY
-from sealock.web.api.errors import sentence, wrong
+from sealock.web.api.errors import wrong
 from sealock.web.api.shapes import Told
 from sealock.web.asking import Asker, service_of
+from sealock.web.problems import sentence
 
 HEADER = "Idempotency-Key"
 IdempotencyKey = Annotated[

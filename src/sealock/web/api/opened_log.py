@@ -14,10 +14,11 @@ from sealock.core.builds import BuildView, run_id
 from sealock.core.errors import UsageError
 from sealock.core.lease import Refused
 from sealock.core.log_pages import OpenLog
-from sealock.web.api.errors import missing, sentence
+from sealock.web.api.errors import missing
 from sealock.web.api.found import BuildPath, build_of
 from sealock.web.api.receipts import Attempt
 from sealock.web.asking import Asker, Asks, service_of
+from sealock.web.problems import sentence
 from sealock.web.running import running_of
 
 READS_LOGS = Asks(Permission.LOGS_READ)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import replace
 from typing import Annotated, Any
 
@@ -13,15 +12,14 @@ from sealock.core.access import Permission
 from sealock.core.errors import UsageError
 from sealock.core.project import PROJECT_NAME
 from sealock.core.project import Project as ProjectRecord
-from sealock.core.secret import Secret
-from sealock.web.api.errors import conflict, found, naming, sentence, wrong
+from sealock.web.api.errors import conflict, found, naming, wrong
 from sealock.web.api.found import ProjectPath, project_of
 from sealock.web.api.lists import Cursor, Limit, part
 from sealock.web.api.once import IdempotencyKey, once
 from sealock.web.api.shapes import PLAIN, Given, Items, Project, Settings, Told, WholeProject
 from sealock.web.asking import Asker, Asks, service_of
-from sealock.web.origin import Origin
-from sealock.web.post_receive import post_receive_script
+from sealock.web.hook_told import HookTold, hook_told
+from sealock.web.problems import sentence
 
 router = APIRouter(tags=["projects"])
 
@@ -53,6 +51,10 @@ class Hook(Told):
     secret: str | None
     repository: str
     script: str | None
+
+    @staticmethod
+    def of(told: HookTold) -> Hook:
+        return Hook(**vars(told))
 
 
 @router.get("/projects")
@@ -109,7 +111,9 @@ async def change_project(
         try:
             await service.projects.change(asker.account, record.id, replace(before, **changes))
         except UsageError as error:  # it begins with the field
-            raise wrong(error.brief.partition(":")[0][:63], sentence(error)) from error
+            field, _, why = error.brief.partition(": ")
+            said = UsageError(why or error.brief, resolution=error.resolution)
+            raise wrong(field[:63], sentence(said)) from error
     return await _whole(request, asker, record)
 
 
@@ -144,7 +148,7 @@ async def show_hook(request: Request, project: ProjectPath, asker: Writer) -> Ho
     record = await project_of(service_of(request), asker, project)
     with found("project"):
         secret = await service_of(request).projects.hook_secret(asker.account, record.id)
-    return _hook(request, record, secret)
+    return Hook.of(hook_told(request, record, secret))
 
 
 @router.post("/projects/{project}/hook", status_code=201, response_model=Hook)
@@ -157,7 +161,7 @@ async def reset_hook(
     async def make() -> Told:
         with found("project"):
             secret = await service_of(request).projects.reset_hook_secret(asker.account, record.id)
-        return _hook(request, record, secret)
+        return Hook.of(hook_told(request, record, secret))
 
     return await once(request, asker, key, make, shown_once=("secret", "script"))
 
@@ -166,21 +170,3 @@ async def _whole(request: Request, asker: Asker, record: ProjectRecord) -> Whole
     with found("project"):
         settings = await service_of(request).projects.settings(asker.account, record.id)
     return WholeProject.with_settings(record, settings)
-
-
-def _hook(request: Request, record: ProjectRecord, secret: Secret) -> Hook:
-    with secret:
-        key = secret.reveal()
-    return Hook(
-        url=f"{request.base_url}hooks/git/{record.id}",
-        secret=key.decode(),
-        repository=str(record.address),
-        script=_script(request, record, key),
-    )
-
-
-def _script(request: Request, record: ProjectRecord, key: bytes) -> str | None:
-    origin = Origin.parse(str(request.base_url))
-    with suppress(UsageError), Secret(key) as secret:
-        return post_receive_script(origin, record.id, secret, str(record.address))
-    return None

@@ -15,8 +15,8 @@ from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from sealock.core.access import TOKEN_PERMISSIONS, Permission
 from sealock.core.accounts import LONGEST_ACCOUNT_NAME, MOST_RUNNING
 from sealock.core.secret import Secret
+from sealock.web.asking import service_of
 from sealock.web.pages.forms import Faults, Form, read_form, see_other
-from sealock.web.pages.found import service_of
 from sealock.web.pages.frame import Asker, Needs, Viewer, render
 from sealock.web.pages.preferences import KEYS, THEMES, keep_preferences
 from sealock.web.ports import WebPorts

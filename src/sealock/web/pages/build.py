@@ -18,14 +18,16 @@ from sealock.core.build_state import BuildState
 from sealock.core.builds import BuildView
 from sealock.core.decision import Allowed, Denied
 from sealock.core.errors import UsageError
+from sealock.web.asking import service_of
 from sealock.web.pages import build_words as words
-from sealock.web.pages.build_access import NoLog, build_for, opened, service_of
+from sealock.web.pages.build_access import NoLog, build_for, opened
 from sealock.web.pages.build_live import digest_of
 from sealock.web.pages.build_log import begun, page_of
 from sealock.web.pages.forms import read_form, see_other
 from sealock.web.pages.frame import Asker, render
 from sealock.web.pages.log_rows import rows
 from sealock.web.pages.waterfall import Waterfall, waterfall
+from sealock.web.problems import sentence
 
 BEFORE, BEHIND = 8, 40
 """Lines of the log around the one it opens at that are in the page itself."""
@@ -92,7 +94,7 @@ async def restart_build(request: Request, build_id: str, asker: Asker) -> Respon
     except LookupError as error:
         raise HTTPException(404, "There is no such build.") from error
     except UsageError as error:
-        raise HTTPException(409, f"{error.brief}. {error.resolution}".strip()) from error
+        raise HTTPException(409, sentence(error)) from error
     return see_other(f"/builds/{created.build}")
 
 

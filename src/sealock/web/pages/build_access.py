@@ -19,7 +19,8 @@ from sealock.core.decision import Denied
 from sealock.core.errors import SealockError, TemporaryError, UsageError
 from sealock.core.lease import Refused
 from sealock.core.log_pages import OpenLog
-from sealock.web.ports import ServicePorts, WebPorts
+from sealock.web.asking import service_of
+from sealock.web.problems import sentence
 from sealock.web.running import running_of
 
 _BUILD = re.compile(r"[0-9a-f]{32}")
@@ -33,13 +34,6 @@ class NoLog(Exception):
     what: str
     do: str = ""
     later: bool = False
-
-
-def service_of(request: Request) -> ServicePorts:
-    """What pages work on."""
-    ports: WebPorts = request.app.state.ports
-    assert ports.service is not None
-    return ports.service
 
 
 async def build_for(request: Request, person: Person, build: str, permission: Permission) -> BuildView:
@@ -99,7 +93,7 @@ def _no_log(error: SealockError, build: BuildView) -> NoLog:
     if isinstance(error, UsageError):
         if later:
             return NoLog("Nothing was printed yet.", _SOON, later=True)
-        return NoLog(_sentence(error.brief), error.resolution)
+        return NoLog(sentence(error, advice=False), error.resolution)
     if isinstance(error, Refused):
         return NoLog(
             "The keeper did not open this log.",
@@ -109,7 +103,3 @@ def _no_log(error: SealockError, build: BuildView) -> NoLog:
         return NoLog("The log cannot be read just now.", "Load the page again in a minute.", later=True)
     ask = "Somebody changed it, or the disk did. Ask who runs the server."
     return NoLog("This log is not what was kept.", ask)
-
-
-def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}."

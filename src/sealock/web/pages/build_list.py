@@ -15,7 +15,7 @@ from sealock.core.build_state import BuildState
 from sealock.core.builds import BuildFilter, BuildView
 from sealock.core.errors import UsageError
 from sealock.core.project import Project
-from sealock.web.pages.found import service_of
+from sealock.web.asking import service_of
 from sealock.web.pages.frame import Viewer
 
 STATUSES = (

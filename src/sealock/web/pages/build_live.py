@@ -10,16 +10,13 @@ again whether who reads may still read: a stream outlives no session.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
-import json
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import astuple
 from typing import Annotated
 
-from anyio import CancelScope
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 
 from sealock.core.access import Permission, Person
@@ -27,8 +24,10 @@ from sealock.core.builds import BuildView, build_topic
 from sealock.core.errors import SealockError
 from sealock.core.log_pages import LogUpdate
 from sealock.core.queue import SAFETY_POLL
+from sealock.web.asking import service_of
 from sealock.web.cookies import session_of
-from sealock.web.pages.build_access import NoLog, attempt_of, build_for, opened, service_of
+from sealock.web.event_stream import COMMENT, HEADERS, KEEP_ALIVE, MEDIA_TYPE, event, with_pauses
+from sealock.web.pages.build_access import NoLog, attempt_of, build_for, opened
 from sealock.web.pages.build_log import Attempt, begun
 from sealock.web.pages.closing import ClosingResponse
 from sealock.web.pages.frame import Asker
@@ -36,17 +35,13 @@ from sealock.web.pages.log_rows import rows
 from sealock.web.ports import WebPorts
 from sealock.web.streams import Streams
 
-KEEP_ALIVE = 15.0
-"""Seconds without anything else after which a comment is sent, and who reads is looked at again."""
-
 RETRY = 1000
 """Milliseconds after which a browser connects anew."""
 
 Pieces = AsyncGenerator[bytes, None]
 Still = Callable[[], Awaitable[bool]]
 
-_END = b"event: end\ndata: {}\n\n"
-_COMMENT = b": still here\n\n"
+_END = event("end", {})
 
 router = APIRouter(prefix="/builds/{build_id}", include_in_schema=False)
 
@@ -87,12 +82,6 @@ async def live_log(
 def digest_of(build: BuildView) -> str:
     """Of all that the page shows of a build and that can change."""
     return hashlib.sha256(repr(astuple(build)).encode(errors="surrogatepass")).hexdigest()[:32]
-
-
-def event(name: str, data: object, *, identity: str = "") -> bytes:
-    """One event. Its data is JSON, which has no end of line in it."""
-    told = f"id: {identity}\n" if identity else ""
-    return f"{told}event: {name}\ndata: {json.dumps(data)}\n\n".encode()
 
 
 async def _states(request: Request, build: BuildView, seen: str) -> Pieces:
@@ -144,8 +133,7 @@ async def answer_live(
     ports: WebPorts = request.app.state.ports
     pieces = _pieces(ports.streams, person, still, source)
     await anext(pieces)  # refused before anything is sent
-    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return ClosingResponse(pieces, headers=headers, media_type="text/event-stream")
+    return ClosingResponse(pieces, headers=HEADERS, media_type=MEDIA_TYPE)
 
 
 async def _pieces(
@@ -161,7 +149,7 @@ async def _pieces(
         async with aclosing(source), aclosing(_kept_alive(source, still)) as alive:
             yield await anext(source)
             yield f"retry: {RETRY}\n\n".encode()
-            async with aclosing(streams.follow(alive)) as told:  # type: ignore[type-var]
+            async with aclosing(streams.follow(alive)) as told:
                 async for piece in told:
                     yield piece
 
@@ -169,32 +157,13 @@ async def _pieces(
 async def _kept_alive(source: Pieces, still: Still) -> Pieces:
     """The source with comments where it is silent. It ends once whoever reads may read no longer."""
     looked = time.monotonic()
-    coming: asyncio.Future[bytes] | None = None
-    try:
-        while True:
-            coming = coming or asyncio.ensure_future(anext(source))
-            await asyncio.wait((coming,), timeout=KEEP_ALIVE)
+    async with aclosing(with_pauses(source, KEEP_ALIVE)) as pieces:
+        async for piece in pieces:
             if time.monotonic() - looked >= KEEP_ALIVE:
                 looked = time.monotonic()
                 if not await still():
                     return
-            if not coming.done():
-                yield _COMMENT
-                continue
-            done, coming = coming, None
-            try:
-                piece = done.result()
-            except StopAsyncIteration:
-                return
-            yield piece
-    finally:
-        if coming is not None:
-            coming.cancel()
-            # A reader who goes away cancels each wait anew; a source that still runs cannot be closed.
-            with CancelScope(shield=True):
-                await asyncio.wait((coming,))
-            if not coming.cancelled():
-                coming.exception()
+            yield COMMENT if piece is None else piece
 
 
 def _still(request: Request, person: Person, build: BuildView, permission: Permission) -> Still:

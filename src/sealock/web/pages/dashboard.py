@@ -17,8 +17,8 @@ from sealock.core.build import Outcome
 from sealock.core.build_state import BuildState
 from sealock.core.builds import BuildFilter, BuildView, account_topic
 from sealock.core.project import Project
+from sealock.web.asking import service_of
 from sealock.web.pages.build_list import STATUSES, Wanted, digest_of, part_of, wanted_of
-from sealock.web.pages.found import service_of
 from sealock.web.pages.frame import Needs, Viewer, render
 from sealock.web.pages.live import tell_changes
 

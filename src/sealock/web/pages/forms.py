@@ -15,6 +15,7 @@ from fastapi import HTTPException, Request
 from starlette.responses import RedirectResponse, Response
 
 from sealock.core.errors import UsageError
+from sealock.web.problems import sentence
 
 MOST_FIELDS = 500
 KIND = "application/x-www-form-urlencoded"
@@ -110,12 +111,6 @@ async def read_form(request: Request) -> Form:
 def see_other(path: str) -> Response:
     """Go there, after a form has been taken. path: of ours."""
     return RedirectResponse(path, 303)
-
-
-def sentence(error: UsageError) -> str:
-    """What happened and what to do, beginning with a capital."""
-    text = f"{error.brief}. {error.resolution}".strip()
-    return text[:1].upper() + text[1:]
 
 
 def _between(text: str, separator: str) -> Iterator[str]:

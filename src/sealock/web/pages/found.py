@@ -7,17 +7,10 @@ import re
 from fastapi import HTTPException, Request
 
 from sealock.core.project import Project
+from sealock.web.asking import service_of
 from sealock.web.pages.frame import Viewer
-from sealock.web.ports import ServicePorts, WebPorts
 
 _ID = re.compile(r"[0-9a-f]{32}")
-
-
-def service_of(request: Request) -> ServicePorts:
-    """What pages work on."""
-    ports: WebPorts = request.app.state.ports
-    assert ports.service is not None, "pages are there only with what they work on"
-    return ports.service
 
 
 async def project_for(request: Request, asker: Viewer, project: str) -> Project:

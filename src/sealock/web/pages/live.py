@@ -13,9 +13,10 @@ from fastapi import Request, Response
 from sealock.core.access import Permission, may
 from sealock.core.decision import Allowed
 from sealock.core.queue import SAFETY_POLL
+from sealock.web.asking import service_of
 from sealock.web.cookies import session_of
-from sealock.web.pages.build_live import answer_live, event
-from sealock.web.pages.found import service_of
+from sealock.web.event_stream import event
+from sealock.web.pages.build_live import answer_live
 from sealock.web.pages.frame import Viewer
 from sealock.web.ports import WebPorts
 

@@ -6,7 +6,6 @@ A project that has no build yet says what to do next: install its key, tell of p
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
@@ -16,14 +15,14 @@ from sealock.core.access import Permission
 from sealock.core.builds import account_topic
 from sealock.core.errors import UsageError
 from sealock.core.project import PROJECT_NAME, Project
-from sealock.core.secret import Secret
-from sealock.web.origin import Origin
+from sealock.web.asking import service_of
+from sealock.web.hook_told import HookTold, hook_told
 from sealock.web.pages.build_list import STATUSES, digest_of, part_of, wanted_of
-from sealock.web.pages.forms import Faults, Form, read_form, see_other, sentence
-from sealock.web.pages.found import project_for, service_of
+from sealock.web.pages.forms import Faults, Form, read_form, see_other
+from sealock.web.pages.found import project_for
 from sealock.web.pages.frame import Needs, Viewer, render
 from sealock.web.pages.live import tell_changes
-from sealock.web.post_receive import post_receive_script
+from sealock.web.problems import sentence
 
 HOW = HOW_TO_GET_HOST_KEYS.replace("give the line with --host-key", "paste the line here")
 SHORT_NAME = "Small letters, digits, dots, underscores and hyphens, at most 63; a letter or a digit first."
@@ -33,17 +32,6 @@ Reader = Annotated[Viewer, Depends(Needs(Permission.PROJECTS_READ))]
 Writer = Annotated[Viewer, Depends(Needs(Permission.PROJECTS_WRITE))]
 Starter = Annotated[Viewer, Depends(Needs(Permission.BUILDS_START))]
 router = APIRouter(prefix="/projects", include_in_schema=False)
-
-
-@dataclass(frozen=True)
-class Hook:
-    """How pushes are told of. secret: as text, or the key in hexadecimal digits, as `encoding` says. script:
-    to be pasted; `` where a repository's name cannot stand in one."""
-
-    url: str
-    secret: str
-    encoding: str
-    script: str = ""
 
 
 @router.get("")
@@ -145,18 +133,9 @@ async def start_build(request: Request, project_id: str, asker: Starter) -> Resp
     return await _project_page(request, asker, project_id, form, faults)
 
 
-async def hook_of(request: Request, asker: Viewer, project: Project) -> Hook:
-    """What a Git server needs to tell us of the project's pushes. The secret is in it."""
-    origin = Origin.parse(str(request.base_url))
-    with await service_of(request).projects.hook_secret(asker.account, project.id) as secret:
-        key = bytes(secret.reveal())
-        try:
-            script = post_receive_script(origin, project.id, Secret(key), str(project.address))
-        except UsageError:
-            script = ""
-    is_text = key.isascii() and key.decode("latin-1").isprintable()
-    told = key.decode() if is_text else key.hex()
-    return Hook(f"{origin}/hooks/git/{project.id}", told, "text" if is_text else "hex", script)
+async def _hook(request: Request, asker: Viewer, project: Project) -> HookTold:
+    secret = await service_of(request).projects.hook_secret(asker.account, project.id)
+    return hook_told(request, project, secret)
 
 
 def _whose_fault(error: UsageError) -> str:
@@ -187,7 +166,7 @@ async def _project_page(
         settings=settings,
         form=form or Form(),
         faults=(faults or Faults()).found,
-        hook=await hook_of(request, asker, project) if may_write else None,
+        hook=await _hook(request, asker, project) if may_write else None,
         has_authority=service_of(request).site.authority is not None,
         **await _builds(request, asker, project),
     )

@@ -22,9 +22,11 @@ from sealock.core.queue import HIGHEST_PRIORITY, LOWEST_PRIORITY, Supersede
 from sealock.core.scope import Scope
 from sealock.core.sealed import SEALED_NAME, Kind, SealedVersion
 from sealock.core.secret import Secret
-from sealock.web.pages.forms import Faults, Form, read_form, see_other, sentence
-from sealock.web.pages.found import project_for, service_of
+from sealock.web.asking import service_of
+from sealock.web.pages.forms import Faults, Form, read_form, see_other
+from sealock.web.pages.found import project_for
 from sealock.web.pages.frame import Needs, Viewer, render
+from sealock.web.problems import sentence
 
 SUPERSEDE_WORDS = {
     Supersede.NOTHING: "Nothing: every build runs",

@@ -20,8 +20,8 @@ from jinja2 import UndefinedError
 
 from sealock.core.access import Permission
 from sealock.core.builds import BuildView
+from sealock.web.asking import service_of
 from sealock.web.pages.build_access import build_for
-from sealock.web.pages.found import service_of
 from sealock.web.pages.frame import Asker, render
 
 Attempt = Annotated[int | None, Query(ge=1, le=1000)]

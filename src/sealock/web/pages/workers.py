@@ -12,10 +12,11 @@ from sealock.core.access import Permission
 from sealock.core.errors import UsageError
 from sealock.core.queue import LABEL, MOST_LABELS
 from sealock.core.workers import MOST_MACHINES, WORKER_NAME, Worker
+from sealock.web.asking import service_of
 from sealock.web.origin import Origin
-from sealock.web.pages.forms import Faults, Form, read_form, see_other, sentence
-from sealock.web.pages.found import service_of
+from sealock.web.pages.forms import Faults, Form, read_form, see_other
 from sealock.web.pages.frame import Needs, Viewer, render
+from sealock.web.problems import sentence
 
 WORKER_PORT = 8444
 """The usual one."""

@@ -12,9 +12,9 @@ import pytest
 
 from sealock.core.lease import KeeperAway, Refused
 from sealock.web.api import log_follow
-from sealock.web.api.log_follow import with_pauses
 from sealock.web.api.log_shapes import plain
 from sealock.web.api.logs import prefers_text
+from sealock.web.event_stream import with_pauses
 from tests.support.site_database import DatabaseSite as Site
 
 pytestmark = pytest.mark.anyio
