@@ -80,7 +80,7 @@ class ArchiveWriter:
     """Writes one archive to `file`, which stays open."""
 
     def __init__(self, file: IO[bytes], head: dict[str, Any]) -> None:
-        self._tar = tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT)  # noqa: SIM115
+        self._tar = tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT)  # noqa: SIM115 - `close` ends it
         self._members: dict[str, dict[str, Any]] = {}
         self._add_json(HEAD, {"format": FORMAT, "version": VERSION, **head})
 
@@ -113,7 +113,7 @@ class ArchiveReader:
         """UsageError if this is no backup of ours, or a newer Sealock's."""
         self._file, self._path = file, path
         try:
-            self._tar = tarfile.open(fileobj=file, mode="r:")  # noqa: SIM115
+            self._tar = tarfile.open(fileobj=file, mode="r:")  # noqa: SIM115 - it has no file of its own to close
             head = self._json(self._next(), 4096)
         except (tarfile.TarError, PermanentError) as error:
             raise UsageError(f"{path} is no backup of an installation") from error
@@ -177,4 +177,4 @@ class ArchiveReader:
 
 def _forget_members(tar: tarfile.TarFile) -> None:
     """Else it remembers each of what may be a million."""
-    tar.members.clear()  # type: ignore[attr-defined]
+    tar.members.clear()  # type: ignore[attr-defined]  # there, but not in the stubs
