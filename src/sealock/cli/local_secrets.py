@@ -88,7 +88,7 @@ def _tell(found: list[SealedVersion], as_json: bool, nothing: str) -> None:
     width = max((len(each.name.name) for each in found), default=0)
     for each in found:
         gone = f", destroyed {_day(each.destroyed_at)}" if each.destroyed_at is not None else ""
-        pinned = ", kept for a rerun" if each.pinned else ""
+        pinned = ", kept for a restart" if each.pinned else ""
         told = f"{each.name.name:<{width}}  {each.name.kind:<8}  version {each.name.version}"
         click.echo(f"{told}, set {_day(each.created_at)}{pinned}{gone}")
 

@@ -36,7 +36,7 @@ COMMANDS = {
     "projects": ("sealock.cli.projects", "The server's projects: create, settings, keys, hooks."),
     "builds": ("sealock.cli.builds", "The server's builds: list, show, start."),
     "watch": ("sealock.cli.watch", "Watch a build of the server, live."),
-    "rerun": ("sealock.cli.rerun", "Build the same commit again, or only what failed."),
+    "rerun": ("sealock.cli.rerun", "Restart a build: the same commit again, or only what failed."),
     "cancel": ("sealock.cli.cancel", "Cancel a build of the server."),
     "workers": ("sealock.cli.workers", "The server's workers: hosts that builds run on."),
     "lint": ("sealock.cli.lint", "Check a sealock.yml, without a server."),

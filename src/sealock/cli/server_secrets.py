@@ -100,7 +100,7 @@ class ServerSecrets:
 
 def _version(one: Found) -> list[str]:
     gone = moment(one, "destroyed_at")
-    pinned = ", kept for a rerun" if one.get("pinned") else ""
+    pinned = ", kept for a restart" if one.get("pinned") else ""
     told = f"set {moment(one, 'created_at')}{pinned}" + (f", destroyed {gone}" if gone else "")
     return [said(one, "name"), said(one, "kind"), f"version {said(one, 'version')}", told]
 

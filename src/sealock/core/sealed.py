@@ -196,7 +196,7 @@ class KeyDestroyer(Protocol):
 @dataclass(frozen=True)
 class SealedVersion:
     """What is told of one version without opening it. destroyed: nothing is left but this line.
-    pinned: kept for a rerun; cannot be destroyed until it is let go. Times: seconds since 1970."""
+    pinned: kept for a restart; cannot be destroyed until it is let go. Times: seconds since 1970."""
 
     name: SealedName
     created_at: float
@@ -253,7 +253,7 @@ class SealedValues(SealedPlace, Protocol):
         ...
 
     def pin(self, name: SealedName, pinned: bool) -> None:
-        """Keep a version for a rerun, or let it go. UsageError if there is none."""
+        """Keep a version for a restart, or let it go. UsageError if there is none."""
         ...
 
     def destroy(self, name: SealedName) -> None:

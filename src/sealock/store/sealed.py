@@ -64,7 +64,7 @@ class SealedFiles:
         return [record.told() for record in records if record is not None]
 
     def pin(self, name: SealedName, pinned: bool) -> None:
-        """Keep a version for a rerun, or let it go. UsageError if there is none."""
+        """Keep a version for a restart, or let it go. UsageError if there is none."""
         with self._locked(name.owner):
             record = self._need(name)
             self._write(name, record.model_copy(update={"pinned": pinned}))
@@ -75,7 +75,7 @@ class SealedFiles:
             record = self._need(name)
             if record.pinned:
                 raise UsageError(
-                    f"{name} is kept for a rerun", resolution="Let it go first, then destroy it."
+                    f"{name} is kept for a restart", resolution="Let it go first, then destroy it."
                 )
             gone = {"data": None, "destroyed_at": time.time()}
             self._write(name, record.model_copy(update=gone))

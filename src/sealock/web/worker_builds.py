@@ -130,15 +130,15 @@ async def sealed(request: Request, ports: Ports, fence: Fenced, holding: Held) -
 
 @router.post("/pinned")
 async def pinned(ports: Ports, fence: Fenced, holding: Held) -> Response:
-    """The versions of secrets that the build to be repeated was given."""
+    """The versions of secrets that the build to be restarted was given."""
     work = await holding.work(fence)
     if work.build.secrets_of is None:
         return said(wire.Versions(pinned=None))
     try:
         found = await versions_given(work.build.secrets_of, ports.exposures)
-    except UsageError:  # it was given nothing, so there is nothing to repeat
+    except UsageError:  # it was given nothing, so there is nothing to give again
         return said(wire.Versions(pinned=None))
-    # A build that failed was not given what its later steps name; repeated, it may come that far.
+    # A build that failed was not given what its later steps name; restarted, it may come that far.
     return said(wire.Versions(pinned=replace(found, rest_newest=True)))
 
 

@@ -71,7 +71,7 @@ def test_a_destroyed_version_is_gone_and_its_number_too(store: SealedFiles, tmp_
 def test_a_pinned_version_cannot_be_destroyed(store: SealedFiles) -> None:
     store.put(make(1))
     store.pin(make(1).name, True)
-    with pytest.raises(UsageError, match="is kept for a rerun"):
+    with pytest.raises(UsageError, match="is kept for a restart"):
         store.destroy(make(1).name)
     assert store.reseal(make(1), replace(make(1), key_version=2, data=b"anew"))
     assert [version.pinned for version in store.versions(PARSER)] == [True]

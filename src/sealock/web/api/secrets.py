@@ -41,7 +41,7 @@ class NewSecret(Given):
 
 
 class SecretVersion(Told):
-    """One version. destroyed_at: since when nothing is left of it but this line. pinned: kept for a rerun."""
+    """One version. destroyed_at: since when nothing is left but this line. pinned: kept for a restart."""
 
     name: str
     kind: Kind

@@ -1,4 +1,4 @@
-"""The hosts that builds run on: added, drained, revoked, by whoever operates the installation."""
+"""The hosts that builds run on: added, drained, removed, by whoever operates the installation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page of workers: added, invited, drained, revoked."""
+"""The page of workers: added, invited, drained, removed."""
 
 from __future__ import annotations
 
@@ -54,13 +54,13 @@ async def test_a_name_that_is_taken_is_told(browser: httpx2.AsyncClient) -> None
     assert answer.status_code == 422 and "invitation-of" not in answer.text
 
 
-async def test_a_worker_is_revoked_by_typing_its_name(site: Site, browser: httpx2.AsyncClient) -> None:
+async def test_a_worker_is_removed_by_typing_its_name(site: Site, browser: httpx2.AsyncClient) -> None:
     await browser.post("/workers", data=NEW)
     assert (await browser.post("/workers/builder-1/revoke", data={"name": "x"})).status_code == 422
     assert await site.workers.named("builder-1") is not None
     assert (await browser.post("/workers/builder-1/revoke", data={"name": "builder-1"})).status_code == 303
     assert [one.state for one in await site.workers.all()] == [WorkerState.REVOKED]
-    assert "Revoked" in (await browser.get("/workers")).text
+    assert "Removed" in (await browser.get("/workers")).text
     for what in ("revoke", "invite", "drain"):
         assert (
             await browser.post(f"/workers/builder-1/{what}", data={"name": "builder-1"})
