@@ -115,6 +115,8 @@ def _row(worker: Found) -> list[str]:
 
 def _state(worker: Found) -> str:
     state = said(worker, "state")
+    if state == WorkerState.REVOKED:
+        return "removed"
     return "to join" if state == WorkerState.ACTIVE and not worker.get("joined") else state
 
 
