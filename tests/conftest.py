@@ -9,6 +9,8 @@ import pytest
 
 # Whatever lies elsewhere needs machines, servers or patience.
 QUICK = {"unit", "contract", "architecture"}
+SLOW_AMONG_THEM = ("unit/web/api", "unit/web/pages", "contract/records")
+"""A whole website with its database for each test, or both kinds of database."""
 
 pytest_plugins = [
     "tests.support.images",
@@ -35,5 +37,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Every test is either quick or slow, by the directory it lies in or by a mark of its own."""
     here = Path(__file__).parent
     for item in items:
-        if item.path.relative_to(here).parts[0] not in QUICK:
+        place = item.path.relative_to(here)
+        if place.parts[0] not in QUICK or any(place.is_relative_to(each) for each in SLOW_AMONG_THEM):
             item.add_marker("slow")

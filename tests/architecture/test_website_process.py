@@ -9,8 +9,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 CODE = """
 import asyncio, json, sys
 from sealock.wiring import Wiring
@@ -49,9 +47,8 @@ OURS = (
 """Rooms and modules that do, start programs, or open what is sealed to an owner."""
 
 
-@pytest.fixture(scope="module")
-def loaded(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    directory = tmp_path_factory.mktemp("website")
+def loaded_with_it(directory: Path) -> list[str]:
+    """The modules of a process that has put a website together."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("SEALOCK_")}
     result = subprocess.run(
         [sys.executable, "-c", CODE],
@@ -66,20 +63,15 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     return found
 
 
-def test_it_has_no_library_that_reaches_a_machine_or_a_repository(loaded: list[str]) -> None:
+def test_it_has_nothing_that_reaches_a_machine_or_a_repository_or_opens(tmp_path: Path) -> None:
+    loaded = loaded_with_it(tmp_path)
     assert not [name for name in loaded if name.split(".")[0] in HANDS]
-
-
-def test_it_has_nothing_of_ours_that_reaches_starts_or_opens(loaded: list[str]) -> None:
     assert not [name for name in loaded for room in OURS if name == room or name.startswith(f"{room}.")]
-
-
-def test_it_was_put_together(loaded: list[str]) -> None:
     assert {"sealock.web.pages.build", "sealock.keeper.relay", "sealock.store.database.builds"} <= set(loaded)
 
 
 def test_what_it_must_not_have_is_there_to_be_had() -> None:
-    """Or the two tests above would look for names that no longer exist."""
+    """Or the test above would look for names that no longer exist."""
     source = Path(__file__).parents[2] / "src"
     for name in OURS:
         path = source / Path(*name.split("."))
