@@ -17,6 +17,7 @@ from sealock.core.build import Outcome
 from sealock.core.builds import run_id
 from sealock.core.queue import Fence
 from sealock.core.sealed import LOCAL_ACCOUNT
+from sealock.web import event_stream
 from sealock.web.pages import build_live
 from tests.support.fake_log import SealedShelf
 from tests.support.site import Site, make_site, progress
@@ -100,7 +101,7 @@ def test_wherever_the_connection_drops_each_line_is_told_once(pieces: list[int],
         for size in pieces:
             rows = "".join(f"<{line}>" for line in range(number + 1, number + size + 1))
             number += size
-            yield build_live.event("lines", {"rows": rows}, identity=str(number)).decode()
+            yield event_stream.event("lines", {"rows": rows}, identity=str(number)).decode()
 
     async def follow() -> list[int]:
         seen: list[int] = []
