@@ -152,7 +152,7 @@ def test_a_build_is_started_cancelled_and_run_again(
     made = json.loads(sealock("rerun", "shop#2", "--failed", "--json")[1])
     assert made["pipelines"] == ["unit"] and made["restart_of"] == running.site.red
     code, _, err = sealock("rerun", running.site.green, "--failed")
-    assert code == 2 and "nothing of the build failed" in err
+    assert code == 2 and "Nothing of the build failed" in err
 
 
 def test_a_watched_build_ends_as_the_build_did(
