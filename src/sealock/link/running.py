@@ -12,7 +12,6 @@ import logging
 from dataclasses import dataclass
 
 from sealock.builds.patience import cancelled_once
-from sealock.builds.queueing import hold
 from sealock.builds.request import Known, RunPorts, RunRequest, SecretPorts
 from sealock.builds.run import Runner, RunResult
 from sealock.builds.worker_wire import Job, shown
@@ -23,9 +22,10 @@ from sealock.core.project import Project
 from sealock.core.queue import Beat
 from sealock.core.scratch import scratch
 from sealock.core.source import GitAddress, RemoteSource
+from sealock.link.beating import Beats
 from sealock.link.errors import Lost, NotKnown
 from sealock.link.host import CarriedKeeper, HostPorts
-from sealock.link.job import PAUSE, JobLink, until_answered
+from sealock.link.job import JobLink, until_answered
 from sealock.link.logs import SentLogs
 from sealock.link.reporting import Reporting
 from sealock.link.values import JobValues
@@ -104,7 +104,6 @@ class RunningBuild:
     def __init__(self, website: Website, job: Job, host: HostPorts) -> None:
         self._job, self._host = job, host
         self._link = JobLink(website, job)
-        self._answered = True
         self._stopped = False
         self._task: asyncio.Task[RunResult] | None = None
 
@@ -121,7 +120,7 @@ class RunningBuild:
             keeper = self._host.keeper(self._link.carry)
             logs = SentLogs(self._link, keeper, self._host.seal, self._host.logs(directory), directory)
             reporting = Reporting(self._link)
-            told = asyncio.create_task(hold(self._beat, self._pause, self._job.lease))
+            told = asyncio.create_task(Beats(self._link.beat, self._job.lease).until_told())
             self._task = asyncio.create_task(self._run(keeper, logs, reporting))
             try:
                 return await self._go(self._task, told, logs, reporting)
@@ -170,7 +169,7 @@ class RunningBuild:
             say = Fails(f"{shown(error)}: {error.details}", temporary=False)
         failed = say
         await until_answered(lambda: self._link.fail(failed.reason, temporary=failed.temporary))
-        return "failed"
+        return "given back" if failed.reason == STOPPED else "failed"
 
     async def _run(self, keeper: CarriedKeeper, logs: SentLogs, reporting: Reporting) -> RunResult:
         job, values = self._job, JobValues(self._link)
@@ -208,17 +207,6 @@ class RunningBuild:
             read_plan=host.read_plan(image),
             default_image=image,
         )
-
-    async def _beat(self) -> Beat:
-        self._answered = False
-        answer = await self._link.beat(self._job.lease / 3)
-        self._answered = True
-        return answer
-
-    async def _pause(self, seconds: float) -> None:
-        """The website holds its answers back, so there is nothing to wait for unless there was none."""
-        if not self._answered:
-            await asyncio.sleep(min(seconds, PAUSE))
 
 
 def _wanted(job: Job) -> str | None:
