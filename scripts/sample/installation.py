@@ -46,6 +46,8 @@ class Installation:
         self.environment = {
             **os.environ,
             "SEALOCK_DATA_DIR": str(directory / "data"),
+            # Another keeper may serve this host's own installation.
+            "SEALOCK_KEEPER_SOCKET": str(directory / "keeper.sock"),
             "SEALOCK_ORIGIN": self.origin,
             "SEALOCK_LISTEN": f"127.0.0.1:{website}",
             "SEALOCK_WORKER_LISTEN": f"127.0.0.1:{workers}",
