@@ -66,7 +66,7 @@ def test_make_run_builds_a_real_package_and_leaves_nothing(tmp_path: Path) -> No
     assert "remote: Sealock: told of refs/heads/main" in output
     assert "\n✔ green in " in output
     assert "P6: nothing was written to a disk" in output
-    assert re.search(r"\n== https://localhost:[0-9]+/builds/[0-9a-f]{32}\n", output)
+    assert re.search(r"\nhttps://localhost:[0-9]+/builds/[0-9a-f]{32}\n", output)
     assert left_of(tmp_path) == []
     assert orphans() <= before
 
