@@ -98,8 +98,8 @@ def test_parts_that_die_are_started_again_and_builds_go_on(up: Up, project: str)
     up.until(lambda: "sealock: the keeper ended (SIGKILL); it is started again in" in up.output)
     ended = up.ended(build)
     assert ended["status"] == "green", up.output
-    # A website that is away for about as long as a lease has lost what was built; only a very busy host is.
-    assert ended["attempt"] == 1 or away > 15, up.output
+    # One that is away for longer than 10 s may have lost what was built; on a very busy host it is.
+    assert ended["attempt"] == 1 or away > 10, up.output
     log = up.ask("GET", f"builds/{build}/log/raw")
     assert all_numbers(log), log
     assert LAST.encode() in log
@@ -113,7 +113,7 @@ def test_parts_that_die_are_started_again_and_builds_go_on(up: Up, project: str)
     assert "Stopping: builds that run may finish" in up.output
     kept = kept_of(up)
     assert kept.outcomes == {"green": 2}
-    assert kept.kinds["claimed"] == 2 or away > 15
+    assert kept.kinds["claimed"] == 2 or away > 10
     kept.check({"1": build, "2": second})
     assert Logs(up.root).check(kept, last=LAST.encode(), secret=b"nothing secret") == 2
 
