@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,10 @@ class Stream:
     def ended(self) -> int:
         """How many have."""
         return len(self.asked) - len(self.open())
+
+    def has_ended_more_than(self, number: int) -> bool:
+        """Of its builds."""
+        return self.ended() > number
 
     def open(self) -> list[str]:
         """Those that have not ended."""
@@ -142,7 +147,7 @@ def test_with_real_machines_each_build_ends_once_and_nothing_is_left(
             before = stream.ended()
             kill(up, victim, chance)
             if number % 2:  # else nothing would ever come to its end
-                up.until(lambda before=before: stream.ended() > before, every=1.0)
+                up.until(partial(stream.has_ended_more_than, before), every=1.0)
         up.until(lambda: stream.open() == [], every=1.0)
         assert up.stop() == 0, up.output
     kept = asyncio.run(Kept.read(f"sqlite:///{up.data}/server.db"))
