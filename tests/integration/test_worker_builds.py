@@ -297,17 +297,25 @@ async def test_a_build_goes_on_while_the_website_is_restarted(
 async def test_what_a_build_needs_of_a_website_that_is_away_it_waits_for(
     made: Bench, site: WorkerSite, tmp_path: Path
 ) -> None:
-    """The keeper among it: what was not asked yet, is once the website is back."""
-    plan = 'test:\n  unit:\n    commands:\n      - echo "it is ${#TOKEN} long"\n    secrets: [TOKEN]\n'
+    """The secret of its next step, and the keeper that opens it: neither was asked yet."""
+    begun, go = tmp_path / "begun", tmp_path / "go"
+    wait = f"touch {begun}; while [ ! -e {go} ]; do sleep 0.05; done"
+    later = "commands: ['echo \"it is ${#TOKEN} long\"']\n    secrets: [TOKEN]"
+    plan = f"test:\n  unit:\n    - {wait}\n  later:\n    {later}\n"
     project = await site.add_project(made)
     site.put_secret(project, "TOKEN", b"hunter22-hunter22")
     build = await site.push(project, publish(made, tmp_path, plan))
     _, identity = await site.joined()
     builder = Builder(made, FakeMachines(made.root))
+
+    async def has_begun() -> bool:
+        return begun.exists()
+
     async with builder.working(site.url, identity):
-        await running(site, build)
+        await until(has_begun)
         await site.stop()
-        await asyncio.sleep(3)
+        go.touch()
+        await asyncio.sleep(1.5)
         assert (await site.build(build)).state is BuildState.RUNNING
         await site.start()
         view = await ended(site, build)
