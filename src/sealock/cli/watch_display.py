@@ -12,6 +12,7 @@ from sealock.cli.sanitize import printable
 from sealock.cli.server import page
 from sealock.cli.server_logs import print_line, wants_colour
 from sealock.cli.sign_ins import SignIn
+from sealock.cli.watch_order import InOrder
 from sealock.cli.words import Found, listed, name_of, number, said, status, took
 
 
@@ -43,19 +44,24 @@ def telling(sign_in: SignIn, *, quiet: bool, as_json: bool) -> Telling:
 
 
 class _Lines:
-    """Plain lines, each written once. quiet: without the log."""
+    """Plain lines, each written once, steps and log in the order they were. quiet: without the log."""
 
     def __init__(self, sign_in: SignIn, *, quiet: bool) -> None:
         self.looked = False
         self._sign_in, self._quiet = sign_in, quiet
         self._said: set[tuple[object, ...]] = set()
         self._colour = wants_colour()
+        self._order = InOrder()
+        self._attempt = ""
 
     def build(self, found: Found) -> None:
         if not self.looked:
             self.looked = True
             click.echo(f"{name_of(found)}  {page(self._sign_in, 'builds', said(found, 'id'))}")
         attempt = said(found, "attempt")
+        if attempt != self._attempt:
+            self._order.tell(all_of_it=True)
+            self._attempt = attempt
         if attempt not in ("0", "1"):
             self._once(f"--- attempt {attempt}", attempt)
         self._waiting(found)
@@ -63,15 +69,18 @@ class _Lines:
             self._phase((attempt, count, said(phase, "name")), phase)
         if found.get("stopping"):
             self._once("--- it is being stopped", attempt, "stopping")
+        self._order.tell()
 
     def line(self, line: dict[str, Any]) -> None:
         if not self._quiet:
-            print_line(line, as_json=False, colour=self._colour)
+            self._order.put(number(line, "at"), lambda: print_line(line, as_json=False, colour=self._colour))
+            self._order.tell()
 
     def note(self, text: str) -> None:
         click.echo(f"--- {printable(text)}", err=True)
 
     def ended(self, found: Found, code: int) -> None:
+        self._order.tell(all_of_it=True)
         for step in listed(found, "steps"):
             if said(step, "state") in ("failed", "stopped"):
                 reason = said(step, "reason")
@@ -93,20 +102,24 @@ class _Lines:
             self._once(f"--- waits, {said(waiting, 'position')} of {said(waiting, 'of')}: {why}", why)
 
     def _phase(self, key: tuple[object, ...], phase: Found) -> None:
-        self._once(f"==> {said(phase, 'name')}", *key, "begun")
         begun, ended = number(phase, "started_at"), number(phase, "ended_at")
+        self._once(f"==> {said(phase, 'name')}", *key, "begun", at=begun)
         if begun is None or ended is None:
             return
         detail = said(phase, "detail")
         how = "done" if phase.get("ok") else "failed"
         told = f"    {how} in {seconds(max(0.0, ended - begun))}" + (f": {detail}" if detail else "")
-        self._once(told, *key, "ended")
+        self._once(told, *key, "ended", at=ended)
 
-    def _once(self, text: str, *key: object) -> None:
-        """Write a line, unless it was written."""
-        if key not in self._said:
-            self._said.add(key)
+    def _once(self, text: str, *key: object, at: float | None = None) -> None:
+        """Write a line, unless it was written. at: when that was; None: now."""
+        if key in self._said:
+            return
+        self._said.add(key)
+        if at is None:
             click.echo(text)
+        else:
+            self._order.put(at, lambda: click.echo(text))
 
 
 class _Json:

@@ -1,0 +1,98 @@
+"""What is told of a build comes out in the order it happened in, whichever way was faster."""
+
+from __future__ import annotations
+
+import pytest
+
+from sealock.cli.sign_ins import SignIn
+from sealock.cli.watch_display import telling
+from sealock.cli.watch_order import HELD, InOrder
+from sealock.core.secret import Secret
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Told:
+    """What came out of an `InOrder`."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.order = InOrder(self.clock)
+        self.said: list[str] = []
+
+    def put(self, at: float | None, text: str) -> None:
+        self.order.put(at, lambda: self.said.append(text))
+
+    def after(self, seconds: float) -> list[str]:
+        self.clock.now += seconds
+        self.order.tell()
+        return self.said
+
+
+@pytest.fixture
+def told() -> Told:
+    return Told()
+
+
+def test_a_line_that_is_faster_than_its_step_comes_behind_it(told: Told) -> None:
+    told.put(5.1, "line")
+    assert told.after(1.0) == []
+    told.put(5.0, "step")
+    assert told.after(HELD - 1.0) == ["step", "line"]
+
+
+def test_nothing_is_held_for_longer_because_more_comes(told: Told) -> None:
+    told.put(1.0, "one")
+    told.clock.now += HELD
+    told.put(2.0, "two")
+    assert told.after(0.0) == ["one"]
+    assert told.after(HELD) == ["one", "two"]
+
+
+def test_what_was_at_the_same_time_stays_as_it_came(told: Told) -> None:
+    for text in ("a", "b", "c"):
+        told.put(7.0, text)
+    assert told.after(HELD) == ["a", "b", "c"]
+
+
+def test_what_has_no_time_is_not_lost(told: Told) -> None:
+    told.put(None, "timeless")
+    told.put(3.0, "timed")
+    assert told.after(HELD) == ["timeless", "timed"]
+
+
+def test_at_the_end_all_is_told_in_order(told: Told) -> None:
+    told.put(2.0, "second")
+    told.put(1.0, "first")
+    told.order.tell(all_of_it=True)
+    assert told.said == ["first", "second"]
+
+
+def test_lines_stand_below_their_steps_on_the_screen(capsys: pytest.CaptureFixture[str]) -> None:
+    def phase(name: str, begun: float, ended: float | None) -> dict[str, object]:
+        return {"name": name, "started_at": begun, "ended_at": ended, "ok": True, "detail": ""}
+
+    def line(at: float, text: str) -> dict[str, object]:
+        return {"number": 1, "at": at, "text": text, "whole": True}
+
+    shown = telling(
+        SignIn("https://ci.example.com", Secret(b"slk_x"), "a@example.com"), quiet=False, as_json=False
+    )
+    build = {"id": "a" * 32, "project_name": "shop", "number": 1, "attempt": 1, "status": "green"}
+    shown.build(build | {"phases": [phase("test:unit", 10.0, None)]})
+    shown.line(line(10.5, "of unit"))
+    shown.line(line(12.5, "of second"))  # its step is not known yet
+    phases = [phase("test:unit", 10.0, 12.0), phase("test:second", 12.1, 13.0)]
+    shown.build(build | {"phases": phases})
+    shown.line(line(12.9, "last of second"))
+    shown.ended(build | {"phases": phases, "steps": []}, 0)
+    out = [text.strip() for text in capsys.readouterr().out.splitlines()]
+    wanted = ["==> test:unit", "of unit", "done in 2.00 s", "==> test:second"]
+    wanted += ["of second", "last of second", "done in 0.90 s"]
+    assert [text for text in out if text in wanted] == wanted
