@@ -106,6 +106,15 @@ def test_a_fingerprint_or_a_file_takes_the_place_of_the_question(
     assert sealock("login", running.url, "--ca", str(authority))[0] == 0
 
 
+def test_a_wrong_password_is_not_answered_with_what_was_just_done(
+    running: RunningSite, sealock: Sealock, person: dict[str, str], config: Path
+) -> None:
+    person["Password"] = "not that one, surely"
+    code, _, err = sealock("login", running.url)
+    assert code == 2 and "Run the command again" in err and "Sign in: sealock login" not in err
+    assert not config.exists()
+
+
 def test_signing_out_ends_the_token(running: RunningSite, sealock: Sealock, signed_in: SignIn) -> None:
     assert sealock("logout")[0] == 0
     assert running.call(running.site.tokens.all_of(running.site.owner)) == []
@@ -148,7 +157,9 @@ def test_a_build_is_started_cancelled_and_run_again(
     code, out, _ = sealock("builds", "start", "shop", "--ref", "main")
     assert code == 0 and out.startswith(f"Started shop#5: {running.url}/builds/")
     code, out, _ = sealock("cancel", "shop#5")
-    assert code == 0 and "cancelled" in out
+    assert code == 0 and "cancelled" in out and "had ended" not in out
+    code, out, _ = sealock("cancel", running.site.green)
+    assert code == 0 and "green  it had ended, nothing was cancelled\n" in out
     made = json.loads(sealock("rerun", "shop#2", "--failed", "--json")[1])
     assert made["pipelines"] == ["unit"] and made["restart_of"] == running.site.red
     code, _, err = sealock("rerun", running.site.green, "--failed")
@@ -249,7 +260,8 @@ def test_workers_are_added_invited_drained_and_removed(
     assert "to join" in sealock("workers", "list")[1]
     again = sealock("workers", "invite", "builder-9")[1]
     assert again and again != out
-    assert sealock("workers", "drain", "builder-9")[0] == 0
+    code, out, _ = sealock("workers", "drain", "builder-9")
+    assert code == 0 and "it still has no build." in out
     assert sealock("workers", "remove", "builder-9", "--yes")[0] == 0
     assert sealock("workers", "invite", "builder-9")[0] == 2
 

@@ -10,6 +10,8 @@ from sealock.cli.api import Api, asked
 from sealock.cli.build_names import find_build
 from sealock.cli.server import AS_JSON, page, signed_in, tell_json
 from sealock.cli.words import name_of, said, status
+from sealock.core.build import Outcome
+from sealock.core.build_state import BuildState
 
 
 @click.command()
@@ -35,5 +37,8 @@ def cancel(build: str, *, as_json: bool) -> None:
     if as_json:
         tell_json(found)
         return
-    click.echo(f"{name_of(found)}  {status(found)}")
+    over = found["state"] == BuildState.ENDED and found["outcome"] != Outcome.CANCELLED
+    click.echo(
+        f"{name_of(found)}  {status(found)}" + ("  it had ended, nothing was cancelled" if over else "")
+    )
     click.echo(page(sign_in, "builds", said(found, "id")))

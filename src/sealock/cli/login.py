@@ -16,6 +16,7 @@ from typing import Any
 import click
 
 from sealock.cli.api import Api, connected
+from sealock.cli.api_errors import SignInEnded
 from sealock.cli.sanitize import printable
 from sealock.cli.sign_ins import SignIn, SignIns, server_address
 from sealock.cli.trust import authority_of
@@ -95,7 +96,13 @@ def _with_password(url: str, authority: str) -> SignIn:
 
 async def _sign_in(url: str, authority: str, email: str, password: Secret) -> SignIn:
     async with Api(url, authority=authority) as api:
-        await api.sign_in(email, password)
+        try:
+            await api.sign_in(email, password)
+        except SignInEnded as error:
+            raise UsageError(
+                error.brief,
+                resolution="Run the command again, with those you sign in to its pages with.",
+            ) from error
         try:
             person = await api.who_am_i()
             made = await api.post("tokens", body=_wanted(person), again=False)

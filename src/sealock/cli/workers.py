@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 
@@ -58,7 +59,7 @@ def add(name: str, *, labels: tuple[str, ...], machines: int, as_json: bool) -> 
         await api.post("workers", body=body)
         return await _invited(api, name)
 
-    _tell_invited(asked(sign_in, ask), name, as_json)
+    _tell_invited(asked(sign_in, ask), name, sign_in.url, as_json)
 
 
 @workers.command()
@@ -67,7 +68,7 @@ def add(name: str, *, labels: tuple[str, ...], machines: int, as_json: bool) -> 
 def invite(name: str, *, as_json: bool) -> None:
     """Print a new token for the worker NAME to join with, in the place of any before."""
     sign_in = signed_in()
-    _tell_invited(asked(sign_in, lambda api: _invited(api, name)), name, as_json)
+    _tell_invited(asked(sign_in, lambda api: _invited(api, name)), name, sign_in.url, as_json)
 
 
 @workers.command()
@@ -81,7 +82,8 @@ def drain(name: str, *, as_json: bool) -> None:
         tell_json(told)
         return
     left = said(told, "running")
-    click.echo(f"The worker {said(told, 'name')} takes nothing new; it still has {left} builds.")
+    has = {"0": "no build", "1": "1 build"}.get(left, f"{left} builds")
+    click.echo(f"The worker {said(told, 'name')} takes nothing new; it still has {has}.")
 
 
 @workers.command()
@@ -120,11 +122,16 @@ def _state(worker: Found) -> str:
     return "to join" if state == WorkerState.ACTIVE and not worker.get("joined") else state
 
 
-def _tell_invited(made: Any, name: str, as_json: bool) -> None:
-    """The token alone on standard output, so that it can be piped on."""
+def _tell_invited(made: Any, name: str, url: str, as_json: bool) -> None:
+    """How to join. The token alone on standard output, so that it can be piped on."""
     if as_json:
         tell_json(made)
         return
-    told = said({"it": name}, "it")
-    click.echo(f"On the host of {told}, give this to `sealock worker`; it works once, for an hour:", err=True)
+    told, server = said({"it": name}, "it"), urlsplit(url).hostname
+    click.echo(f"The token of {told} works once, for an hour. With it in FILE, run on its host:", err=True)
+    click.echo(
+        f"  sealock worker --server https://{server}:PORT --state /var/lib/sealock-worker --join FILE",
+        err=True,
+    )
+    click.echo("PORT is that of the server's setting `worker_listen`, 8444 by default.", err=True)
     click.echo(said(made, "token"))

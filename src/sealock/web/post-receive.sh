@@ -33,6 +33,14 @@ tell() {
     200 | 202) printf 'Sealock: told of %s\n' "$name" ;;
     *) printf 'Sealock: could not be told of %s (HTTP %s)\n' "$name" "$status" >&2 ;;
   esac
+  case $status in
+    000)
+      if [ -f "$authority" ]; then return; fi
+      printf 'Sealock: is its certificate of its own authority? Save what sealock authority prints there as\n' >&2
+      printf '%s\n' "$authority" >&2
+      ;;
+    401) printf 'Sealock: it takes another secret; sealock projects hook NAME --script prints the script anew\n' >&2 ;;
+  esac
 }
 
 while read -r before after ref; do
