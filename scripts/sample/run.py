@@ -63,9 +63,9 @@ class Sample:
             print(git.push(REPOSITORY, PUSHED), flush=True)
             result = sealock.run("watch", "sample")
             result = self.receipt() or result
-            self.show(person.email, person.password)
             if not self.once:
-                sealock.wait()
+                self.show(person.email, person.password)
+                self.stay()
             return result
 
     def image(self) -> None:
@@ -92,8 +92,15 @@ class Sample:
         """What to open, and how to get in."""
         build = self.installation.told("builds", "show", "sample")
         tell(f"{self.installation.origin}/builds/{build['id']}")
-        if not self.once:
-            print(f"Sign in as {email} with {password}; Ctrl-C stops the server and removes all of it.")
+        print(f"Sign in as {email} with {password}; Ctrl-C stops the server and removes all of it.")
+
+    def stay(self) -> None:
+        """Until the server ends, or Ctrl-C; what follows that takes some seconds."""
+        try:
+            self.installation.wait()
+        except KeyboardInterrupt:
+            tell("Stopping the server and removing all of it")
+            raise
 
 
 def tell(what: str) -> None:
