@@ -30,7 +30,9 @@ def backup(tools: Tools, file: Path) -> None:
     with watching("backing up") as line:
         kept = tools.backups().backup(file, now_and_then(line))
     click.echo(f"The backup is in {file}, {_size(kept.size)}: {_words(kept)}.")
-    click.echo("It holds no key. Keep a backup of the keys of the same day: `sealock keys export`. Copy keys and")
+    click.echo(
+        "It holds no key. Keep a backup of the keys of the same day: `sealock keys export`. Copy keys and"
+    )
     click.echo("authority of the data directory too: by what is there receipts, hooks and workers are known.")
 
 
