@@ -214,10 +214,10 @@ PATHOLOGICAL: dict[str, Callable[[int], bytes]] = {
 
 @pytest.mark.parametrize("name", PATHOLOGICAL)
 def test_no_line_takes_longer_than_its_length(name: str) -> None:
-    """Eight times the length may take 24 times as long on a busy host; a square would be 64 times."""
+    """Eight times the length may take 40 times as long on a busy host; a square would be 64 times."""
     make = PATHOLOGICAL[name]
     short, long = (quickest(make(size)) for size in (LONGEST_LINE // 8, LONGEST_LINE))
-    assert long < max(24 * short, 0.02)
+    assert long < max(40 * short, 0.02)
 
 
 def quickest(data: bytes) -> float:

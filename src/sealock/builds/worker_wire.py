@@ -47,7 +47,7 @@ LONGEST_RECORD = 8 * 1024 * 1024
 LONGEST_REASON = 2000
 """Characters."""
 
-MOST_VALUES = 100_000
+MOST_VALUES = 60_000
 """In one message; a build of thousands of commands has fewer."""
 MOST_MISTAKES = 20
 """Places that are wrong, beyond which none is named."""

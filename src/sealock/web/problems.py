@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 
@@ -38,10 +39,13 @@ def problem(
     return Response(json.dumps(content), status, headers, "application/problem+json")
 
 
+_OF_A_FIELD = re.compile(r"[a-z_][\w.]*: ")
+
+
 def sentence(error: SealockError, *, advice: bool = True) -> str:
-    """What happened, beginning with a capital, and what to do about it."""
+    """What happened, beginning with a capital or with the name of the field it is about, and what to do."""
     text = f"{error.brief}. {error.resolution if advice else ''}".strip()
-    return text[:1].upper() + text[1:]
+    return text if _OF_A_FIELD.match(text) else text[:1].upper() + text[1:]
 
 
 def tell_problems(app: FastAPI) -> None:
