@@ -3,8 +3,9 @@ twice, and no machine, agent or key is left.
 
 Machines are stand-ins here (`tests.support.quick_sealock`), everything else is as it is: the processes and
 their doors, Git over SSH with an agent for each key, the sealed logs, the database. SEALOCK_TEST_KILLS sets
-how many kills there are for each database. Seen with 200, on a busy host: SQLite, 106 builds, claimed 176
-times, put back 81 times; PostgreSQL, 131 builds, claimed 221 times, put back 104 times; each ended once.
+how many kills there are for each database. Seen with 200, on two slow cores: SQLite, 80 builds, claimed 110
+times, put back 45 times, in 9 minutes; PostgreSQL, 93 builds, claimed 124 times, put back 46 times, in 7
+minutes; each ended once.
 """
 
 from __future__ import annotations
@@ -37,6 +38,9 @@ LONGEST_PAUSE = 2.0
 
 SETTLED = 240.0
 """Seconds until the last build has ended once nothing is killed any more."""
+
+ENOUGH = 5
+"""Builds that must have ended by themselves, and such as were put back."""
 
 AT_MOST = 8
 """Builds that are asked for and have not ended."""
@@ -135,11 +139,12 @@ async def test_whatever_is_killed_each_build_ends_once(chaos: Chaos) -> None:
     kept.check(server.asked.builds)
     ends = Logs(server.root).check(kept, last=LAST.encode(), secret=chaos.secret)
     assert found([chaos.secret], places(*chaos.searched)) == []
-    assert shown, told
     assert all(LAST.encode() in log and chaos.secret not in log for log in shown), told
-    assert ends > KILLS / 20, told
-    assert kept.kinds["put-back"] > KILLS / 12, told
     assert set(codes.values()) == {0}, codes
+    # Whether enough was going on to show anything; how much gets through is the host's affair.
+    assert shown, told
+    assert ends >= ENOUGH, told
+    assert kept.kinds["put-back"] >= ENOUGH, told
 
 
 async def _ask(chaos: Chaos, chance: random.Random, enough: asyncio.Event) -> None:
