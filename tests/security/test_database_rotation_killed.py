@@ -94,8 +94,11 @@ class Website:
             self._hosted.opener.open_key(project).forget()
 
 
-async def rotate_and_kill(ours: Hosted, url: str, level: str, after: float | None) -> float:
-    """Start a rotation and kill it `after` seconds, or let it end; returns how long it ran."""
+async def rotate_and_kill(
+    ours: Hosted, url: str, level: str, after: float | None, *, under_way: bool = False
+) -> float:
+    """Start a rotation and kill it `after` seconds, or let it end; returns how long it ran. under_way: the
+    seconds count from when its journal says that it has begun."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-m", "tests.support.hosted_keys", str(ours.directory), url, level),
@@ -105,6 +108,8 @@ async def rotate_and_kill(ours: Hosted, url: str, level: str, after: float | Non
     assert process.stdout is not None
     await process.stdout.readline()
     begun = time.monotonic()
+    while under_way and ours.keys.journal.read().level is None and process.returncode is None:
+        await asyncio.sleep(0.001)
     try:
         async with asyncio.timeout(60 if after is None else after):
             code = await process.wait()
@@ -135,7 +140,10 @@ async def test_kills_while_the_website_writes(database: Database, database_url: 
     try:
         for point in range(POINTS):
             level = "root" if point % 4 == 0 else "sets"
-            await rotate_and_kill(hosted, database_url, level, timing.uniform(0, BUSY * usual[level]))
+            if point % 3 == 1:  # at the random moments of the others it may not have begun, or be done
+                await rotate_and_kill(hosted, database_url, level, timing.uniform(0, 0.01), under_way=True)
+            else:
+                await rotate_and_kill(hosted, database_url, level, timing.uniform(0, BUSY * usual[level]))
             cut_short += hosted.keys.journal.read().level is not None
             with suppress(TemporaryError):  # against a busy website it may give up
                 await asyncio.to_thread(rotate, hosted.keys, database_url, "sets")
