@@ -27,7 +27,6 @@ _NEEDS_SOMEBODY = frozenset(
     {
         sqlite3.SQLITE_CANTOPEN,
         sqlite3.SQLITE_CORRUPT,
-        sqlite3.SQLITE_FULL,
         sqlite3.SQLITE_IOERR,
         sqlite3.SQLITE_NOTADB,
         sqlite3.SQLITE_PERM,
@@ -35,6 +34,8 @@ _NEEDS_SOMEBODY = frozenset(
     }
 )
 
+_NO_ROOM = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE})
+"""The disk is full. It passes, as PostgreSQL's state for it does: once there is room, all goes on."""
 
 _PASSING = frozenset({"08", "40", "53", "55", "57", "58"})
 """Classes of PostgreSQL's states that pass: connection, conflict, no room, not ready, cut off, its system."""
@@ -82,7 +83,14 @@ def _passes(error: Exception) -> bool:
 
 
 def _of_sqlite(error: sqlite3.Error, place: object) -> SealockError | None:
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # without the extended part
+    extended = getattr(error, "sqlite_errorcode", 0)
+    code = extended & 0xFF
+    if code in _NO_ROOM or extended in _NO_ROOM:
+        return TemporaryError(
+            f"{place} has no room",
+            details=str(error),
+            resolution="Make room on its disk: what is asked for then is done, and nothing has to be restarted.",
+        )
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL):
         return TemporaryError(f"{place} is held by somebody else", details=str(error))
     if code in _NEEDS_SOMEBODY:

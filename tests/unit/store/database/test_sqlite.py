@@ -201,6 +201,24 @@ async def test_a_file_that_is_held_too_long_is_told(path: Path, monkeypatch: pyt
                 pass
 
 
+async def test_a_disk_that_is_full_is_told_and_good_again_once_there_is_room(path: Path) -> None:
+    """It passes, and nothing has to be restarted for it: readers read on meanwhile."""
+    fill = text("INSERT INTO kept VALUES (randomblob(100000))")
+    async with open_database(f"sqlite:///{path}") as database:
+        async with database.write() as connection:
+            await connection.execute(text("CREATE TABLE kept (value BLOB)"))
+        with pytest.raises(TemporaryError, match="has no room") as full:
+            async with database.write() as connection:
+                await connection.execute(text("PRAGMA max_page_count = 3"))
+                await connection.execute(fill)
+        assert "full" in full.value.details and "Make room" in full.value.resolution
+        async with database.read() as connection:
+            assert (await connection.execute(text("SELECT count(*) FROM kept"))).scalar() == 0
+        async with database.write() as connection:
+            await connection.execute(text("PRAGMA max_page_count = 1000000"))
+            await connection.execute(fill)
+
+
 async def test_what_is_destroyed_is_overwritten(path: Path) -> None:
     async with open_database(f"sqlite:///{path}") as database:
         async with database.write() as connection:
