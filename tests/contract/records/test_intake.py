@@ -95,7 +95,7 @@ async def test_a_projects_own_protected_branches_take_the_place_of_the_installat
         ("a b", ()),
         ("", ()),
         ("refs/heads/", ()),
-        ("x" * 245, ()),
+        ("x" * 251, ()),
         ("main", ("-x",)),
         ("main", ("a/b",)),
         ("main", ("unit", "unit")),
@@ -222,3 +222,10 @@ async def test_a_hook_has_one_secret_and_for_a_day_the_one_before(records: Recor
     assert target and target.repository == str((await records.projects().all())[0].address)
     assert await hooks.target("cd" * 16) is None
     assert KEPT_FOR > 2 * WINDOW
+
+
+async def test_a_push_of_the_longest_branch_is_built(records: Records, hooks: Hooks) -> None:
+    """What the hook's door takes, the queue takes: the same name may not be too long once it has its prefix."""
+    assert await hooks.take(ID, push("x" * 250))
+    [build] = await records.builds.page(records.account, BuildFilter(project=ID))
+    assert (build.branch, build.ref) == ("x" * 250, "refs/heads/" + "x" * 250)

@@ -11,7 +11,9 @@ import re
 from sealock.core.errors import UsageError
 
 LONGEST = 250
-"""Bytes in UTF-8: longer ones do not fit into a file name."""
+"""Bytes in UTF-8 of a name, without `refs/heads/` or `refs/tags/`: longer ones do not fit into a file name."""
+
+_KINDS = re.compile(r"\Arefs/(?:heads|tags)/")
 
 _COMMIT = re.compile(r"(?:[0-9a-fA-F]{40}|[0-9a-fA-F]{64})")
 
@@ -45,9 +47,14 @@ def _what_is_wrong(text: str) -> str:
             "a part is empty, begins with `.` or ends in `.lock`",
         ),
         (text.endswith("."), "it ends with `.`"),
-        (len(text.encode(errors="replace")) > LONGEST, f"it is longer than {LONGEST} bytes"),
+        (_length(text) > LONGEST, f"it is longer than {LONGEST} bytes"),
     )
     return next((why for wrong, why in rules if wrong), "")
+
+
+def _length(text: str) -> int:
+    """Bytes of the name alone, so that a branch is as long whether or not it is said to be one."""
+    return len(_KINDS.sub("", text).encode(errors="replace"))
 
 
 def _is_wrong_part(part: str) -> bool:

@@ -13,7 +13,11 @@ from sealock.providers.git.ref import check_ref
 
 
 @pytest.mark.parametrize(
-    "ref", ["main", "feature/a-b", "v1.0", "refs/heads/main", "HEAD", "über", "a@b", "1" * 7]
+    "ref",
+    [
+        *("main", "feature/a-b", "v1.0", "refs/heads/main", "HEAD", "über", "a@b", "1" * 7),
+        *("ü" * 125, "refs/heads/" + "ü" * 125, "refs/tags/" + "x" * 250),
+    ],
 )
 def test_what_is_taken(ref: str) -> None:
     assert check_ref(ref) == ref
@@ -56,6 +60,10 @@ def test_a_commit_is_written_in_small_letters(digits: int) -> None:
         "a\u202eb",
         "\ud800",
         "ü" * 126,
+        "refs/heads/" + "ü" * 126,
+        "refs/tags/" + "x" * 251,
+        "x/refs/heads/" + "x" * 240,
+        "refs/heads/refs/heads/" + "x" * 245,
     ],
 )
 def test_what_is_refused(ref: str) -> None:
