@@ -225,7 +225,7 @@ async def test_a_hook_has_one_secret_and_for_a_day_the_one_before(records: Recor
 
 
 async def test_a_push_of_the_longest_branch_is_built(records: Records, hooks: Hooks) -> None:
-    """What the hook's door takes, the queue takes: the same name may not be too long once it has its prefix."""
+    """What the hook's door takes, the queue takes: no name is too long once it has its prefix."""
     assert await hooks.take(ID, push("x" * 250))
     [build] = await records.builds.page(records.account, BuildFilter(project=ID))
     assert (build.branch, build.ref) == ("x" * 250, "refs/heads/" + "x" * 250)

@@ -1,4 +1,4 @@
-"""A disk that runs full under the server's database: told, read on from, and good again once there is room."""
+"""A disk that runs full under the server's database: told, read on from, and good once there is room."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import re
 from sealock.core.errors import UsageError
 
 LONGEST = 250
-"""Bytes in UTF-8 of a name, without `refs/heads/` or `refs/tags/`: longer ones do not fit into a file name."""
+"""Bytes in UTF-8 of a name, without `refs/heads/` or `refs/tags/`: longer ones fit into no file name."""
 
 _KINDS = re.compile(r"\Arefs/(?:heads|tags)/")
 

@@ -89,7 +89,7 @@ def _of_sqlite(error: sqlite3.Error, place: object) -> SealockError | None:
         return TemporaryError(
             f"{place} has no room",
             details=str(error),
-            resolution="Make room on its disk: what is asked for then is done, and nothing has to be restarted.",
+            resolution="Make room on its disk; nothing has to be restarted.",
         )
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL):
         return TemporaryError(f"{place} is held by somebody else", details=str(error))
