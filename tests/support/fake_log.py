@@ -15,7 +15,7 @@ from typing import Self
 
 from sealock.core.event import CommandEnded, CommandStarted, PhaseEnded, PhaseStarted
 from sealock.core.event_text import to_text
-from sealock.core.log import LogWriter
+from sealock.core.log import LogRemoval, LogWriter
 from sealock.core.log_pages import LogShelf, OpenLog, Running, log_topic
 from sealock.core.sealed import LOCAL_ACCOUNT, Kind, Sealed, SealedName
 from sealock.core.secret import Secret
@@ -69,9 +69,12 @@ class SealedShelf(MemoryShelf):
         async with home.open(account, project, run, person=person, running=running) as log:
             yield log
 
-    async def remove(self, account: str, project: str, run: str, *, person: str) -> None:
+    async def remove(self, account: str, project: str, run: str, *, person: str, why: str = "") -> None:
         home: LogShelf = self._home(account, project, run)
-        await home.remove(account, project, run, person=person)
+        await home.remove(account, project, run, person=person, why=why)
+
+    async def removal(self, run: str) -> LogRemoval | None:
+        return self._memory.removals.get(run) or await self.shelf.removal(run)
 
 
 def write_phase(writer: LogWriter, name: str, commands: Iterable[tuple[str, bytes, int]], at: float) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import html
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from sealock.core.errors import UsageError
+from sealock.core.log import LogRemoval
 from sealock.core.log_pages import (
     LogGroup,
     LogHit,
@@ -104,6 +106,7 @@ class MemoryShelf:
     def __init__(self) -> None:
         self.logs: dict[tuple[str, str, str], MemoryLog] = {}
         self.opened: list[tuple[str, str]] = []
+        self.removals: dict[str, LogRemoval] = {}
 
     @asynccontextmanager
     async def open(
@@ -113,9 +116,13 @@ class MemoryShelf:
         self.opened.append((run, person))
         yield OpenMemoryLog(log)
 
-    async def remove(self, account: str, project: str, run: str, *, person: str) -> None:
+    async def remove(self, account: str, project: str, run: str, *, person: str, why: str = "") -> None:
         self._find(account, project, run)
         del self.logs[account, project, run]
+        self.removals[run] = LogRemoval(run, person, time.time(), why)
+
+    async def removal(self, run: str) -> LogRemoval | None:
+        return self.removals.get(run)
 
     def _find(self, account: str, project: str, run: str) -> MemoryLog:
         try:

@@ -99,18 +99,21 @@ class LogSummary:
 
 @dataclass(frozen=True)
 class LogRemoval:
-    """What is left of a log that was removed. by: who had it removed. at: seconds since 1970."""
+    """What is left of a log that was removed. by: who had it removed. at: seconds since 1970. why: goes on
+    after "was removed on …,"; empty where somebody just wanted it."""
 
     build_id: str
     by: str
     at: float
+    why: str = ""
 
 
 def was_removed(removal: LogRemoval) -> UsageError:
     """What to tell whoever asks for a log that was removed."""
     at = datetime.fromtimestamp(removal.at, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    why = f", {removal.why}" if removal.why else ""
     return UsageError(
-        f"the log of build {removal.build_id} was removed",
+        f"the log of build {removal.build_id} was removed on {at[:10]}{why}",
         details=f"{at}, by {removal.by}",
         resolution="Its receipt still has the log's digest: a copy that somebody kept can be told by it.",
     )
@@ -219,9 +222,10 @@ class Logs(Protocol):
         """The builds that have a log, by id."""
         ...
 
-    def remove(self, build_id: str, by: str) -> None:
-        """Remove a build's log for good; that it was there, who removed it and when is remembered. Cut
-        short, it can be asked for again. UsageError if there is none, or it was removed."""
+    def remove(self, build_id: str, by: str, why: str = "") -> None:
+        """Remove a build's log for good; that it was there, who removed it, when and why is remembered. Cut
+        short, it can be asked for again, also by several at once. UsageError if there is none, or it was
+        removed."""
         ...
 
     def removal(self, build_id: str) -> LogRemoval | None:
@@ -276,7 +280,7 @@ class MemberLogs(Protocol):
         `core.lease.Refused` or `KeeperAway`."""
         ...
 
-    def remove(self, owner: Owner, run_id: str, by: str) -> None:
+    def remove(self, owner: Owner, run_id: str, by: str, why: str = "") -> None:
         """Destroy its sealed key, then remove it. As `BuildLogs.remove`."""
         ...
 

@@ -11,6 +11,8 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+from sealock.core.log import LogRemoval
+
 MOST_LINES = 10_000
 MOST_BYTES = 16 * 1024 * 1024
 """Of one call of `OpenLog.text`."""
@@ -167,6 +169,11 @@ class LogShelf(Protocol):
         far, and `follow` waits for it. None: the attempt is over, and `follow` tells what is there."""
         ...
 
-    async def remove(self, account: str, project: str, run: str, *, person: str) -> None:
-        """Remove it for good: its key, then the log. UsageError if there is none, or it was removed."""
+    async def remove(self, account: str, project: str, run: str, *, person: str, why: str = "") -> None:
+        """Remove it for good: its key, then the log. why: as in `core.log.LogRemoval`. UsageError if there
+        is none, or it was removed."""
+        ...
+
+    async def removal(self, run: str) -> LogRemoval | None:
+        """What is remembered of a log that was removed. None for any other."""
         ...

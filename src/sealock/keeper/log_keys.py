@@ -56,20 +56,27 @@ class SealedBuildLogs:
 
     def remove(self, owner: Owner | None, build_id: str, by: str) -> None:
         """Destroy its sealed key, then remove it. UsageError if there is none, or it was removed."""
-        remove_log(self._logs, self._values, owner, build_id, by)
+        remove_log(self._logs, self._values, owner, build_id, by=by)
 
     def removal(self, build_id: str) -> LogRemoval | None:
         """What is remembered of a log that was removed."""
         return self._logs.removal(build_id)
 
 
-def remove_log(logs: Logs, values: SealedValues, owner: Owner | None, build_id: str, by: str) -> None:
+def remove_log(
+    logs: Logs, values: SealedValues, owner: Owner | None, build_id: str, *, by: str, why: str = ""
+) -> None:
     """Destroy the sealed key of a build's log first: from then on nobody reads what may be left of the log.
     owner None: its keys are gone. UsageError if there is none, or it was removed."""
     sealed = None if owner is None else values.get(owner, Kind.LOG_KEY, build_id)
-    if sealed is not None:
-        values.destroy(sealed.name)
-    logs.remove(build_id, by)
+    if owner is not None and sealed is not None:
+        try:
+            values.destroy(sealed.name)
+        except UsageError:
+            if values.get(owner, Kind.LOG_KEY, build_id) is not None:
+                raise
+            # Somebody else destroyed it at the same time; they may yet be killed before the log is gone.
+    logs.remove(build_id, by, why)
 
 
 def no_log(build_id: str) -> UsageError:

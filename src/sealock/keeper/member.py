@@ -97,11 +97,11 @@ class SealedMemberLogs:
         ) as key:
             return await asyncio.to_thread(self._logs.open, run_id, key)
 
-    def remove(self, owner: Owner, run_id: str, by: str) -> None:
+    def remove(self, owner: Owner, run_id: str, by: str, why: str = "") -> None:
         """Destroy its sealed key, then remove it. UsageError if there is none, or it was removed."""
         if not self._is_of(owner, run_id):
             raise no_log(run_id)
-        remove_log(self._logs, self._values, owner, run_id, by)
+        remove_log(self._logs, self._values, owner, run_id, by=by, why=why)
 
     def removal(self, run_id: str) -> LogRemoval | None:
         """What is remembered of a log that was removed."""

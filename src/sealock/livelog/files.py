@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from sealock.core.errors import PermanentError, UsageError
@@ -78,16 +79,18 @@ class LogFiles:
         names = (path.name.removesuffix(SUFFIX) for path in self.directory.glob(f"*{SUFFIX}"))
         return sorted(name for name in names if BUILD_ID.fullmatch(name))
 
-    def remove(self, build_id: str, by: str) -> None:
-        """Remove a build's log; that it was there, who removed it and when is remembered. UsageError if
+    def remove(self, build_id: str, by: str, why: str = "") -> None:
+        """Remove a build's log; that it was there, who removed it, when and why is remembered. UsageError if
         there is none, or it was removed."""
         path, gone = self.place(build_id), self.removal(build_id)
         if not path.exists():
             raise _no_log(build_id) if gone is None else was_removed(gone)
         try:
             if gone is None:
-                write_whole(self._note(build_id), removals.encode(LogRemoval(build_id, by, time.time())))
-            remove_whole(path)
+                note = LogRemoval(build_id, by, time.time(), why)
+                write_whole(self._note(build_id), removals.encode(note))
+            with suppress(FileNotFoundError):  # somebody else removes it at the same time
+                remove_whole(path)
         except OSError as error:
             raise PermanentError(
                 f"the log of build {build_id} cannot be removed",

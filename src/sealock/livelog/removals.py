@@ -1,4 +1,4 @@
-"""The note that stays of a removed log: which build's, who removed it and when, and nothing it held."""
+"""The note that stays of a removed log: which build's, who removed it, when and why, and nothing it held."""
 
 from __future__ import annotations
 
@@ -11,13 +11,17 @@ LONGEST = 4096
 """Bytes."""
 
 LONGEST_NAME = 256
+"""Characters, of who and of why."""
+
 FORMAT = 1
+WITH_WHY = 2
 
 
 def encode(removal: LogRemoval) -> bytes:
     """The note as it is kept. What cannot be printed of a name is replaced."""
-    by = "".join(letter if letter.isprintable() else "\ufffd" for letter in removal.by[:LONGEST_NAME])
-    told = {"format": FORMAT, "build": removal.build_id, "by": by, "at": removal.at}
+    told = {"format": FORMAT, "build": removal.build_id, "by": _printable(removal.by), "at": removal.at}
+    if removal.why:
+        told |= {"format": WITH_WHY, "why": _printable(removal.why)}
     return (json.dumps(told) + "\n").encode()
 
 
@@ -27,14 +31,22 @@ def decode(data: bytes, build_id: str) -> LogRemoval:
         told = json.loads(data) if len(data) <= LONGEST else None
     except RecursionError as error:
         raise ValueError("it is nested too deep") from error
-    if not isinstance(told, dict) or set(told) != {"format", "build", "by", "at"}:
+    if not isinstance(told, dict) or set(told) - {"why"} != {"format", "build", "by", "at"}:
         raise ValueError("it is not a note of a removed log")
-    by, at = told["by"], told["at"]
-    if (told["format"], told["build"]) != (FORMAT, build_id):
+    by, at, why = told["by"], told["at"], told.get("why", "")
+    if (told["format"], told["build"]) != (WITH_WHY if "why" in told else FORMAT, build_id):
         raise ValueError("it is of another build, or in another format")
-    if not isinstance(by, str) or not by.isprintable() or not isinstance(at, float | int) or _absurd(at):
+    if not (_is_text(by) and _is_text(why)) or not isinstance(at, float | int) or _absurd(at):
         raise ValueError("it names nobody, or no time")
-    return LogRemoval(build_id, by, float(at))
+    return LogRemoval(build_id, by, float(at), why)
+
+
+def _printable(text: str) -> str:
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in text[:LONGEST_NAME])
+
+
+def _is_text(found: object) -> bool:
+    return isinstance(found, str) and found.isprintable()
 
 
 def _absurd(at: float) -> bool:

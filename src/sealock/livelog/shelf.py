@@ -14,7 +14,7 @@ from functools import partial
 from anyio import CapacityLimiter
 
 from sealock.core.errors import TemporaryError, UsageError
-from sealock.core.log import LogReader, MemberLogs, was_removed
+from sealock.core.log import LogReader, LogRemoval, MemberLogs, was_removed
 from sealock.core.log_pages import Running, log_topic
 from sealock.core.queue import Wakeups
 from sealock.core.sealed import Owner
@@ -59,11 +59,15 @@ class SealedShelf:
                 threads=self._threads,
             )
 
-    async def remove(self, account: str, project: str, run: str, *, person: str) -> None:
+    async def remove(self, account: str, project: str, run: str, *, person: str, why: str = "") -> None:
         """Remove it for good."""
-        await asyncio.to_thread(self._logs.remove, owner_of(account, project, run), run, person)
+        await asyncio.to_thread(self._logs.remove, owner_of(account, project, run), run, person, why)
         self.readers.drop(run)
         await self._wakeups.tell(log_topic(run))
+
+    async def removal(self, run: str) -> LogRemoval | None:
+        """What is remembered of a log that was removed."""
+        return await asyncio.to_thread(self._logs.removal, run)
 
     async def has_begun(self, key: Key) -> bool:
         """Whether there is something to open. UsageError if it was removed."""
