@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 
 from pydantic import BaseModel, Field, ValidationError
 
@@ -53,8 +54,9 @@ class Epoch:
         make_private_directory(path.parent)
         found = _read(path)
         wall = self._clocks.wall()
-        self._started = self._clocks.running()
-        self._base = self._latest = max(wall, found.latest if found else 0.0)
+        self._turn = Lock()
+        self._latest = max(wall, found.latest if found else 0.0)
+        self._latest_at = self._clocks.running()
         # Begun by the clock: a number lost with its file is not given again.
         self.number = found.number if found else max(1, int(wall))
         self._sequence, self._digest = (found.sequence, found.digest) if found else (0, "")
@@ -64,10 +66,13 @@ class Epoch:
             self._write()
 
     def now(self) -> float:
-        """Seconds since 1970: never less than before, whatever the host's clock says."""
-        running = self._base + self._clocks.running() - self._started
-        self._latest = max(self._latest, self._clocks.wall(), running)
-        return self._latest
+        """Seconds since 1970: never less than before, and never standing still, whatever the host's clock
+        says. One that was set forward and back again would else keep leases and grants from running out."""
+        with self._turn:
+            running = self._clocks.running()
+            passed = max(0.0, running - self._latest_at)
+            self._latest, self._latest_at = max(self._latest + passed, self._clocks.wall()), running
+            return self._latest
 
     def advance(self) -> int:
         """Make everything issued so far void. The new number, on the disk when this returns.
@@ -79,9 +84,9 @@ class Epoch:
     def not_before(self, entry: Entry) -> None:
         """Let time go on from this entry of the ledger at least. PermanentError if the ledger has another
         entry in this place than it had."""
-        if entry.at > self._latest:
-            self._base, self._started = entry.at, self._clocks.running()
-            self._latest = entry.at
+        with self._turn:
+            if entry.at > self._latest:
+                self._latest, self._latest_at = entry.at, self._clocks.running()
         if entry.sequence == self._sequence and entry.digest != self._digest:
             raise _other_ledger("it was written anew")
 

@@ -30,6 +30,21 @@ def test_time_goes_on_when_the_clock_is_set_back(path: Path) -> None:
     assert epoch.now() == 5010.0
 
 
+def test_a_clock_set_forward_and_back_again_does_not_stop_time(path: Path) -> None:
+    """Else whoever answers for the host's time once has leases and grants that never run out."""
+    clock = FakeClock(wall=5000.0)
+    epoch = Epoch(path, clock.clocks())
+    clock.wall = 900_000.0
+    assert epoch.now() == 900_000.0
+    clock.wall = 5000.0
+    for later in (10, 3600):
+        clock.pass_by(later)
+    assert epoch.now() == 903_610.0
+    epoch.keep(None)
+    clock.pass_by(60)
+    assert epoch.now() == 903_670.0
+
+
 def test_time_goes_on_over_a_restart_and_a_clock_set_back_begins_an_epoch(path: Path) -> None:
     clock = FakeClock(wall=5000.0)
     first = Epoch(path, clock.clocks())
