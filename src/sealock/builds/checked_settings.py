@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from sealock.builds.hook_events import CheckRef
 from sealock.core.accounts import MOST_RUNNING
 from sealock.core.errors import UsageError
+from sealock.core.naming import rule_of
 from sealock.core.project_settings import ProjectSettings
 from sealock.core.queue import HIGHEST_PRIORITY, LABEL, LOWEST_PRIORITY, MOST_LABELS
 
@@ -25,7 +26,7 @@ def check_settings(settings: ProjectSettings, check_ref: CheckRef) -> ProjectSet
     _several("labels", settings.labels, MOST_LABELS)
     for label in settings.labels:
         if not LABEL.fullmatch(label):
-            raise _wrong("labels", f"{label[:63]!r} is none: small letters, digits, `.`, `_` and `-`")
+            raise _wrong("labels", f"{label[:63]!r} is none", rule_of(LABEL))
     if not _IMAGE.fullmatch(settings.image):
         raise _wrong("image", "it is neither a recipe's name nor an image's digest")
     if not LOWEST_PRIORITY <= settings.priority <= HIGHEST_PRIORITY:
@@ -49,5 +50,5 @@ def _several(field: str, values: Sequence[str], most: int) -> None:
         raise _wrong(field, "one is named twice")
 
 
-def _wrong(field: str, why: str) -> UsageError:
-    return UsageError(f"{field}: {why}", resolution="Change it, and save again.")
+def _wrong(field: str, why: str, rule: str = "Change it, and save again.") -> UsageError:
+    return UsageError(f"{field}: {why}", resolution=rule)

@@ -16,6 +16,7 @@ from sealock.builds.hook_events import CheckRef, Push
 from sealock.core.build_state import BuildState, Trigger
 from sealock.core.builds import BuildRecords, Created, NewBuild
 from sealock.core.errors import UsageError
+from sealock.core.naming import rule_of
 from sealock.core.plan import MOST_PIPELINES, PIPELINE_NAME
 from sealock.core.project_records import ProjectRecords
 from sealock.core.project_settings import ProjectSettings
@@ -153,7 +154,7 @@ def check_pipelines(names: tuple[str, ...]) -> tuple[str, ...]:
         if not PIPELINE_NAME.fullmatch(name):
             raise UsageError(
                 f"pipelines: {name[:63]!r} is no pipeline's name",
-                resolution="Use the names in the project's sealock.yml.",
+                resolution=f"Give the names in the project's sealock.yml. {rule_of(PIPELINE_NAME)}",
             )
     if len(names) > MOST_PIPELINES or len(set(names)) < len(names):
         raise UsageError(

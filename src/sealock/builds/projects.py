@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from sealock.core.errors import UsageError
 from sealock.core.keys import Sealer
+from sealock.core.naming import rule_of
 from sealock.core.project import PROJECT_NAME, Project, Projects, owner_of
 from sealock.core.sealed import KeyDestroyer, Owner, SealedPlace
 from sealock.core.source import GitAddress
@@ -35,7 +36,7 @@ def new_project(name: str, address: GitAddress, host_keys: Sequence[str], *, sea
     if not PROJECT_NAME.fullmatch(name):
         raise UsageError(
             f"{name[:80]!r} cannot be a project's name",
-            resolution="Use a letter or digit, then up to 62 of: lower-case letters, digits, `.`, `_`, `-`.",
+            resolution=rule_of(PROJECT_NAME),
         )
     if not host_keys:
         raise UsageError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sealock.core.errors import UsageError
 from sealock.core.keys import SecretSealer
+from sealock.core.naming import rule_of
 from sealock.core.project import Project, owner_of
 from sealock.core.scope import Scope
 from sealock.core.sealed import (
@@ -88,7 +89,7 @@ def _check_name(kind: Kind, name: str) -> None:
     if not SEALED_NAME.fullmatch(name):
         raise UsageError(
             f"{name[:80]!r} cannot be a file's name",
-            resolution="Use letters, digits, `.`, `_` and `-`, at most 128, a letter, digit or `_` first.",
+            resolution=rule_of(SEALED_NAME),
         )
 
 

@@ -16,6 +16,7 @@ from enum import Enum
 
 from sealock.core.build import Outcome
 from sealock.core.errors import UsageError
+from sealock.core.naming import rule_of
 from sealock.core.queue import (
     HIGHEST_PRIORITY,
     LABEL,
@@ -297,7 +298,7 @@ def refuse_order(order: Order) -> None:
     if strange or len(order.needs) > MOST_LABELS:
         raise UsageError(
             f"{strange[0][:70]!r} is no label" if strange else f"more than {MOST_LABELS} labels",
-            resolution="A label has up to 63 small letters, digits, dots, dashes and underscores.",
+            resolution=rule_of(LABEL),
         )
     if not LOWEST_PRIORITY <= order.priority <= HIGHEST_PRIORITY:
         raise UsageError(

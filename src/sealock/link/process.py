@@ -11,6 +11,7 @@ from contextlib import AbstractAsyncContextManager, contextmanager
 
 from sealock.core.attended import end_of_input
 from sealock.core.errors import UsageError
+from sealock.core.naming import rule_of
 from sealock.core.queue import LABEL, MOST_LABELS
 from sealock.core.secret import Secret
 from sealock.core.worker_process import WorkerOptions
@@ -41,7 +42,7 @@ class LinkedWorker:
         if strange or len(options.labels) > MOST_LABELS:
             raise UsageError(
                 f"{strange[0][:70]!r} is no label" if strange else f"more than {MOST_LABELS} labels",
-                resolution="A label has small letters, digits, dots, dashes and underscores.",
+                resolution=rule_of(LABEL),
             )
         self._options, self._host, self._version = options, host, version
         self._identity = Identity(options.state)

@@ -19,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from sealock.core.errors import SealockError, TemporaryError, UsageError
+from sealock.web.written import wrong_word
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +73,7 @@ def _invalid(request: Request, error: Exception) -> Response:
     """Each field that is wrong, and why; never its value, which may be a password."""
     assert isinstance(error, RequestValidationError)
     wrong = [
-        {"field": ".".join(str(part) for part in one["loc"][1:])[:200], "reason": one["msg"]}
+        {"field": ".".join(str(part) for part in one["loc"][1:])[:200], "reason": wrong_word(one)}
         for one in error.errors()[:20]
     ]
     return problem(422, "Some fields are wrong.", request_id=request_id_of(request), fields=wrong)

@@ -10,6 +10,7 @@ from sqlalchemy import insert as insert_into
 from sqlalchemy.exc import IntegrityError
 
 from sealock.core.errors import UsageError
+from sealock.core.naming import rule_of
 from sealock.core.queue import LABEL, MOST_LABELS
 from sealock.core.worker_state import WorkerState
 from sealock.core.workers import MOST_MACHINES, WORKER_NAME, Worker
@@ -41,7 +42,7 @@ class DatabaseWorkers:
         """A new worker, which has yet to join. UsageError for a name that is taken (by one that is not
         revoked), a name or labels that cannot be, or too many machines."""
         if not WORKER_NAME.fullmatch(name):
-            raise _wrong(f"{name[:70]!r} is no worker's name", NAME_RULE)
+            raise _wrong(f"{name[:70]!r} is no worker's name", rule_of(WORKER_NAME))
         identity = secrets.token_hex(16)
         values = {"id": identity, "name": name, "state": WorkerState.ACTIVE, **_said(labels, machines)}
         try:
@@ -104,16 +105,13 @@ class DatabaseWorkers:
             return [_worker(row) for row in await connection.execute(found)]
 
 
-NAME_RULE = "A name has up to 63 small letters, digits, dots and dashes."
-
-
 def _said(labels: tuple[str, ...], machines: int) -> dict[str, Any]:
     """UsageError for labels that no order could name, or a number of machines that cannot be."""
     strange = [label for label in labels if not LABEL.fullmatch(label)]
     if strange or len(labels) > MOST_LABELS:
         raise _wrong(
             f"{strange[0][:70]!r} is no label" if strange else f"more than {MOST_LABELS} labels",
-            "A label has up to 63 small letters, digits, dots, dashes and underscores.",
+            rule_of(LABEL),
         )
     if not 0 <= machines <= MOST_MACHINES:
         raise _wrong(

@@ -18,9 +18,10 @@ from sealock.core.queue import SAFETY_POLL, QueueEvent, QueueEventKind
 from sealock.web.api.errors import missing
 from sealock.web.api.found import BuildPath, ProjectPath, build_of, project_of
 from sealock.web.api.lists import Cursor, Limit, after, bad_cursor, cursor_after
-from sealock.web.api.shapes import PLAIN, Build, Items, Step, Told, WholeBuild
+from sealock.web.api.shapes import Build, Items, Step, Told, WholeBuild
 from sealock.web.asking import Asker, Asks, service_of, still_may
 from sealock.web.ports import ServicePorts, WebPorts
+from sealock.web.written import COMMIT, PLAIN
 
 router = APIRouter(tags=["builds"])
 
@@ -56,7 +57,7 @@ async def list_builds(  # noqa: PLR0917 - each is a parameter of the address
     branch: Text = None,
     state: BuildState | None = None,
     outcome: Outcome | None = None,
-    commit: Annotated[str | None, Query(pattern="^([0-9a-f]{40}|[0-9a-f]{64})$")] = None,
+    commit: Annotated[str | None, Query(pattern=COMMIT)] = None,
     mine: Annotated[bool, Query(description="Only those you asked for.")] = False,
     cursor: Cursor = None,
     limit: Limit = 30,

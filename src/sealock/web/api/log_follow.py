@@ -35,6 +35,7 @@ from sealock.web.asking import Asker, service_of, still_may
 from sealock.web.event_stream import COMMENT, HEADERS, KEEP_ALIVE, MEDIA_TYPE, event, with_pauses
 from sealock.web.ports import WebPorts
 from sealock.web.problems import sentence
+from sealock.web.written import LINE_ID
 
 router = APIRouter(tags=["logs"])
 
@@ -76,7 +77,7 @@ async def follow_log(
         str | None,
         Header(
             alias="Last-Event-ID",
-            pattern=r"^[0-9]{1,12}(\.[0-9]{1,6})?$",
+            pattern=LINE_ID,
             description="The last id that was seen; it goes on after that.",
         ),
     ] = None,

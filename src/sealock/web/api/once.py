@@ -18,13 +18,14 @@ from sealock.web.api.errors import wrong
 from sealock.web.api.shapes import Told
 from sealock.web.asking import Asker, service_of
 from sealock.web.problems import sentence
+from sealock.web.written import idempotency_key
 
 HEADER = "Idempotency-Key"
 IdempotencyKey = Annotated[
     str | None,
     Header(
         alias=HEADER,
-        pattern=f"^[!-~]{{1,{LONGEST_KEY}}}$",
+        pattern=idempotency_key(LONGEST_KEY),
         description="Any text of your own, new for each thing to be made. Send the request again with it.",
     ),
 ]

@@ -10,16 +10,16 @@ from pydantic import Field
 
 from sealock.core.access import Permission
 from sealock.core.errors import UsageError
-from sealock.core.project import PROJECT_NAME
 from sealock.core.project import Project as ProjectRecord
 from sealock.web.api.errors import conflict, found, naming, wrong
 from sealock.web.api.found import ProjectPath, project_of
 from sealock.web.api.lists import Cursor, Limit, part
 from sealock.web.api.once import IdempotencyKey, once
-from sealock.web.api.shapes import PLAIN, Given, Items, Project, Settings, Told, WholeProject
+from sealock.web.api.shapes import Given, Items, Project, Settings, Told, WholeProject
 from sealock.web.asking import Asker, Asks, service_of
 from sealock.web.hook_told import HookTold, hook_told
 from sealock.web.problems import sentence
+from sealock.web.written import PLAIN, PROJECT
 
 router = APIRouter(tags=["projects"])
 
@@ -32,7 +32,7 @@ class NewProject(Given):
     """address: `git@host:path` or `ssh://…`. host_keys: lines of `ssh-keyscan`, compared by you; none: those
     that the installation knows."""
 
-    name: Annotated[str, Field(pattern=f"^{PROJECT_NAME.pattern}$")]
+    name: Annotated[str, Field(pattern=PROJECT)]
     address: Annotated[str, Field(min_length=1, max_length=1024, pattern=PLAIN)]
     host_keys: Annotated[list[HostKey], Field(max_length=20)] = Field(default_factory=list)
 

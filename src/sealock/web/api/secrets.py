@@ -10,21 +10,22 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from pydantic import Field, SecretStr
 
 from sealock.core.access import Permission
-from sealock.core.plan import MOST_PIPELINES, PIPELINE_NAME
+from sealock.core.plan import MOST_PIPELINES
 from sealock.core.scope import Scope
-from sealock.core.sealed import LONGEST_VALUE, SEALED_NAME, Kind, SealedVersion
+from sealock.core.sealed import LONGEST_VALUE, Kind, SealedVersion
 from sealock.core.secret import Secret
 from sealock.web.api.errors import conflict, found, missing, naming, wrong
 from sealock.web.api.found import ProjectPath, project_of
 from sealock.web.api.lists import Cursor, Limit, part
 from sealock.web.api.shapes import Given, Items, Told
 from sealock.web.asking import Asker, Asks, service_of
+from sealock.web.written import PIPELINE, SECRET
 
 router = APIRouter(tags=["secrets"])
 
 Writer = Annotated[Asker, Depends(Asks(Permission.SECRETS_WRITE))]
-NamePath = Annotated[str, Path(pattern=f"^{SEALED_NAME.pattern}$", description="The secret's name.")]
-Pipeline = Annotated[str, Field(pattern=f"^{PIPELINE_NAME.pattern}$")]
+NamePath = Annotated[str, Path(pattern=SECRET, description="The secret's name.")]
+Pipeline = Annotated[str, Field(pattern=PIPELINE)]
 Pipelines = Annotated[list[Pipeline], Field(max_length=MOST_PIPELINES)]
 
 

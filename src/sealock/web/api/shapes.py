@@ -19,14 +19,11 @@ from sealock.core.build_state import BuildState, StepState, Trigger
 from sealock.core.builds import BuildView, PhaseView, StepView
 from sealock.core.project import Project as ProjectRecord
 from sealock.core.project_settings import ProjectSettings
-from sealock.core.queue import HIGHEST_PRIORITY, LABEL, LOWEST_PRIORITY, MOST_LABELS, Obstacle, Supersede
+from sealock.core.queue import HIGHEST_PRIORITY, LOWEST_PRIORITY, MOST_LABELS, Obstacle, Supersede
 from sealock.core.worker_state import WorkerState
 from sealock.core.workers import Worker as WorkerRecord
 from sealock.web.bounded import Bounded
-
-ID = r"^[0-9a-f]{32}$"
-PLAIN = r"^[^\x00-\x1f\x7f-\x9f]*$"
-"""No control character: what is shown to people, and kept in a database."""
+from sealock.web.written import IMAGE, LABEL_TEXT, PLAIN
 
 
 def _whole(given: object) -> object:
@@ -35,7 +32,7 @@ def _whole(given: object) -> object:
 
 
 WHOLE = BeforeValidator(_whole)
-LabelText = Annotated[str, Field(pattern=f"^{LABEL.pattern}$")]
+LabelText = Annotated[str, Field(pattern=LABEL_TEXT)]
 Labels = Annotated[list[LabelText], Field(max_length=MOST_LABELS)]
 Branch = Annotated[str, Field(min_length=1, max_length=255, pattern=PLAIN)]
 Branches = Annotated[list[Branch], Field(max_length=MOST_BRANCHES)]
@@ -107,7 +104,7 @@ class Settings(Given):
 
     default_branch: Branch = "main"
     protected: Branches = Field(default_factory=list)
-    image: Annotated[str, Field(max_length=128, pattern=r"^([A-Za-z0-9][A-Za-z0-9:._-]*)?$")] = ""
+    image: Annotated[str, Field(max_length=128, pattern=IMAGE)] = ""
     supersede: Annotated[Supersede, Field(strict=False)] = Supersede.QUEUED
     max_running: Annotated[int, Field(ge=0, le=MOST_RUNNING), WHOLE] | None = None
     priority: Annotated[int, Field(ge=LOWEST_PRIORITY, le=HIGHEST_PRIORITY), WHOLE] = 0

@@ -12,8 +12,9 @@ from sealock.web.api.errors import conflict, found, naming
 from sealock.web.api.found import BuildPath, ProjectPath, build_of, project_of
 from sealock.web.api.once import IdempotencyKey, delivery_of, once
 from sealock.web.api.secrets import Pipelines
-from sealock.web.api.shapes import PLAIN, Given, Told, WholeBuild
+from sealock.web.api.shapes import Given, Told, WholeBuild
 from sealock.web.asking import Asker, Asks, service_of
+from sealock.web.written import PLAIN
 
 router = APIRouter(tags=["builds"])
 

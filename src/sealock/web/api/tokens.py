@@ -14,6 +14,7 @@ from sealock.web.api.once import IdempotencyKey, once
 from sealock.web.api.shapes import WHOLE, Given, Items, Told
 from sealock.web.asking import Asker, AsksInPerson
 from sealock.web.ports import WebPorts
+from sealock.web.written import TOKEN_NAME
 
 router = APIRouter(tags=["tokens"])
 
@@ -37,7 +38,7 @@ Scope = Annotated[
 class NewToken(Given):
     """permissions: what it may do, of what you may. days: until it ends."""
 
-    name: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[!-~]([ -~]*[!-~])?$")]
+    name: Annotated[str, Field(min_length=1, max_length=100, pattern=TOKEN_NAME)]
     permissions: Annotated[list[Scope], Field(min_length=1, max_length=len(TOKEN_PERMISSIONS))]
     days: Annotated[int, Field(ge=1, le=366), WHOLE] = 90
 

@@ -8,13 +8,14 @@ from fastapi import APIRouter, Depends, Path, Request, Response
 from pydantic import Field
 
 from sealock.core.access import Permission
-from sealock.core.workers import MOST_MACHINES, WORKER_NAME
+from sealock.core.workers import MOST_MACHINES
 from sealock.core.workers import Worker as WorkerRecord
 from sealock.web.api.errors import conflict, missing, naming
 from sealock.web.api.lists import Cursor, Limit, part
 from sealock.web.api.once import IdempotencyKey, once
 from sealock.web.api.shapes import WHOLE, Given, Items, Labels, Told, Worker
 from sealock.web.asking import Asker, AsksInstallation, service_of
+from sealock.web.written import WORKER
 
 router = APIRouter(tags=["workers"])
 
@@ -25,7 +26,7 @@ NamePath = Annotated[str, Path(max_length=100, description="The worker's name.")
 class NewWorker(Given):
     """machines: builds at once."""
 
-    name: Annotated[str, Field(pattern=f"^{WORKER_NAME.pattern}$")]
+    name: Annotated[str, Field(pattern=WORKER)]
     labels: Labels = Field(default_factory=list)
     machines: Annotated[int, Field(ge=1, le=MOST_MACHINES), WHOLE] = 1
 

@@ -22,10 +22,10 @@ from sealock.web.pages.preferences import KEYS, THEMES, keep_preferences
 from sealock.web.ports import WebPorts
 from sealock.web.rates import SIGN_IN
 from sealock.web.security import address_of
+from sealock.web.written import TOKEN_NAME, in_words
 
 LONGEST_LIFE = 366
 """Days of a token."""
-TOKEN_NAME = re.compile(r"[!-~]([ -~]{0,98}[!-~])?")
 WORDS = {
     Permission.PROJECTS_READ: "See projects",
     Permission.PROJECTS_WRITE: "Make, change and remove projects",
@@ -121,8 +121,8 @@ async def make_token(request: Request, asker: TokensWriter) -> Response:
     form, faults = await read_form(request), Faults()
     name, days = form.text("token_name"), faults.number(form, "days", 1, LONGEST_LIFE)
     scopes = frozenset(one for one in TOKEN_PERMISSIONS if one.value in form.all("scope"))
-    if not TOKEN_NAME.fullmatch(name):
-        faults.add("token_name", "A name of at most 100 letters, digits and signs is needed.")
+    if not re.fullmatch(TOKEN_NAME, name):
+        faults.add("token_name", in_words(TOKEN_NAME))
     if not scopes or len(scopes) != len(set(form.all("scope"))):
         faults.add("scope", "Choose what it may do.")
     text = ""

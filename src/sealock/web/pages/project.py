@@ -14,6 +14,7 @@ from sealock.builds.projects import HOW_TO_GET_HOST_KEYS
 from sealock.core.access import Permission
 from sealock.core.builds import account_topic
 from sealock.core.errors import UsageError
+from sealock.core.naming import rule_of
 from sealock.core.project import PROJECT_NAME, Project
 from sealock.web.asking import service_of
 from sealock.web.hook_told import HookTold, hook_told
@@ -25,7 +26,7 @@ from sealock.web.pages.live import tell_changes
 from sealock.web.problems import sentence
 
 HOW = HOW_TO_GET_HOST_KEYS.replace("give the line with --host-key", "paste the line here")
-SHORT_NAME = "Small letters, digits, dots, underscores and hyphens, at most 63; a letter or a digit first."
+SHORT_NAME = rule_of(PROJECT_NAME)
 LONGEST_REF = 250
 
 Reader = Annotated[Viewer, Depends(Needs(Permission.PROJECTS_READ))]

@@ -15,6 +15,7 @@ from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from sealock.core.access import Permission
 from sealock.core.accounts import MOST_RUNNING
 from sealock.core.errors import UsageError
+from sealock.core.naming import rule_of
 from sealock.core.plan import MOST_PIPELINES, PIPELINE_NAME
 from sealock.core.project import Project
 from sealock.core.project_settings import ProjectSettings
@@ -65,7 +66,10 @@ async def change_settings(request: Request, project_id: str, asker: Writer) -> R
         except UsageError as error:
             field, _, why = error.brief.partition(": ")
             is_field = field in vars(wanted)
-            faults.add(field if is_field else "", why.capitalize() if is_field else sentence(error))
+            faults.add(
+                field if is_field else "",
+                f"{why[:1].upper()}{why[1:]}. {error.resolution}" if is_field else sentence(error),
+            )
         else:
             return see_other(f"/projects/{project.id}/settings?done=settings")
     return await _page(request, asker, project, form=form, faults=faults)
@@ -79,13 +83,13 @@ async def keep_secret(request: Request, project_id: str, asker: SecretWriter) ->
     name, kind = form.text("secret_name"), form.get("kind", "variable")
     pipelines = form.words("pipelines")
     if not SEALED_NAME.fullmatch(name):
-        faults.add("secret_name", "Letters, digits, underscores, dots and hyphens.")
+        faults.add("secret_name", rule_of(SEALED_NAME))
     if kind not in (Kind.VARIABLE, Kind.FILE):
         faults.add("kind", "It is a variable or a file.")
     if not form.get("value"):
         faults.add("value", "A value is needed.")
     if not all(PIPELINE_NAME.fullmatch(one) for one in pipelines) or len(pipelines) > MOST_PIPELINES:
-        faults.add("pipelines", f"Names of pipelines as in sealock.yml, at most {MOST_PIPELINES}.")
+        faults.add("pipelines", f"{rule_of(PIPELINE_NAME)} At most {MOST_PIPELINES} pipelines.")
     if not faults:
         scope = Scope(pipelines, form.ticked("deployments_only"), form.ticked("protected_only"))
         with Secret(form["value"].encode(errors="replace")) as value:

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, HTTPException, Request, Response
 
 from sealock.core.access import Permission
 from sealock.core.errors import UsageError
+from sealock.core.naming import rule_of
 from sealock.core.queue import LABEL, MOST_LABELS
 from sealock.core.workers import MOST_MACHINES, WORKER_NAME, Worker
 from sealock.web.asking import service_of
@@ -39,11 +40,9 @@ async def add_worker(request: Request, asker: Operator) -> Response:
     form, faults = await read_form(request), Faults()
     name, labels = form.text("name"), form.words("labels")
     if not WORKER_NAME.fullmatch(name):
-        faults.add("name", "Small letters, digits, dots and hyphens, at most 63.")
+        faults.add("name", rule_of(WORKER_NAME))
     if len(labels) > MOST_LABELS or not all(LABEL.fullmatch(one) for one in labels):
-        faults.add(
-            "labels", f"At most {MOST_LABELS}, of small letters, digits, dots, underscores and hyphens."
-        )
+        faults.add("labels", f"{rule_of(LABEL)} At most {MOST_LABELS} labels.")
     machines = faults.number(form, "machines", 1, MOST_MACHINES)
     if faults or machines is None:
         return await _page(request, form=form, faults=faults)
