@@ -135,11 +135,13 @@ class Making:
         from sealock.web.ports import ServicePorts, Site
 
         client, values = self._installation.client, self._installation.values
+        from sealock.builds.badges import Badges
         logs = SealedMemberLogs(self._logs, values, client, self._installation.owner_key)
         own = self._settings.certificate is None
         return ServicePorts(
             site=Site(
                 self._origin.host,
+        from sealock.store.database.all_projects import DatabaseAllProjects
                 __version__,
                 self._installation_key.public_key,
                 self._authority.certificate().read_bytes() if own else None,
@@ -167,6 +169,7 @@ class Making:
 
         return WorkerPorts(
             workers=self._workers,
+            badges=Badges(self._hook_key, DatabaseAllProjects(self._database), self._builds),
             certifying=self._joining,
             queue=self._queue,
             wakeups=self._wakeups,

@@ -27,6 +27,7 @@ from sealock.access.passwords import Passwords
 from sealock.access.sessions import Sessions
 from sealock.access.sign_in import Setup, SignIn
 from sealock.access.tokens import Tokens
+from sealock.builds.badges import Badges
 from sealock.core.access import Membership, Person
 from sealock.core.accounts import Account
 from sealock.core.build import Outcome
@@ -37,6 +38,7 @@ from sealock.core.project import Project
 from sealock.core.queue import HIGHEST_PRIORITY, Fence, Order
 from sealock.core.queue_rules import Host, Share
 from sealock.core.sealed import LOCAL_ACCOUNT
+from sealock.core.secret import Secret
 from sealock.core.worker_state import WorkerState
 from sealock.providers.git.ref import check_ref
 from sealock.store.database.access import DatabaseAccess
@@ -118,6 +120,7 @@ class Site(Visitors):
             invites=MemoryInvites(),
             exposures=self.exposures,
             idempotency=MemoryIdempotency(),
+            badges=Badges(Secret(bytes(32)), self.projects, self.builds),
         )
         self.ports = WebPorts(
             sign_in=SignIn(self.records, self.passwords),

@@ -22,6 +22,7 @@ from sealock.access.passwords import Passwords
 from sealock.access.sessions import Sessions
 from sealock.access.sign_in import Setup, SignIn
 from sealock.access.tokens import Tokens
+from sealock.builds.badges import Badges
 from sealock.builds.hosted_hooks import HostedHooks
 from sealock.builds.hosted_projects import HostedProjects
 from sealock.builds.hosted_secrets import HostedSecrets
@@ -125,6 +126,7 @@ class DatabaseSite(Visitors):
             invites=Joining(self.records, authority),
             exposures=self.exposures,
             idempotency=self.idempotency,
+            badges=Badges(Secret(bytes(32)), DatabaseAllProjects(self.database), self.builds),
         )
 
     def _ports(self) -> WebPorts:

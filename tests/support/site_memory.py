@@ -24,6 +24,7 @@ from sealock.core.builds import (
 )
 from sealock.core.errors import UsageError
 from sealock.core.project import PROJECT_NAME, Project
+from sealock.core.project_records import Owned
 from sealock.core.project_settings import ProjectSettings
 from sealock.core.queue import Claim, Fence, Order, QueueState, Wakeups
 from sealock.core.release import Entry
@@ -121,6 +122,15 @@ class MemoryProjects:
         found, settings = self.kept[account, project]
         self.kept[account, project] = found, replace(settings, hook_version=settings.hook_version + 1)
         return await self.hook_secret(account, project)
+
+    async def reset_badge(self, account: str, project: str) -> ProjectSettings:
+        found, settings = self.kept[account, project]
+        self.kept[account, project] = found, replace(settings, badge_version=settings.badge_version + 1)
+        return self.kept[account, project][1]
+
+    async def owned(self, project: str) -> Owned | None:
+        mine = [(account, *kept) for (account, id), kept in self.kept.items() if id == project]
+        return Owned(*mine[0]) if mine else None
 
 
 def _sealed(account: str, project: str, name: str, version: int) -> Sealed:

@@ -94,7 +94,12 @@ class HostedProjects:
 
         def changed(old: ProjectSettings) -> ProjectSettings:
             # An older secret must not come back with settings that somebody had open meanwhile.
-            return replace(settings, hook_version=old.hook_version, hook_changed_at=old.hook_changed_at)
+            return replace(
+                settings,
+                hook_version=old.hook_version,
+                hook_changed_at=old.hook_changed_at,
+                badge_version=old.badge_version,
+            )
 
         _there(await self._ports.records(account).change_settings(project, changed))
 
@@ -142,6 +147,14 @@ class HostedProjects:
     async def _end_queue(self, account: str, project: Project) -> None:
         """Cancel what waits. UsageError if a build runs, or began before it was cancelled."""
         running = BuildFilter(project=project.id, state=BuildState.RUNNING, limit=1)
+    async def reset_badge(self, account: str, project: str) -> ProjectSettings:
+        """Give its badge a new address; the old one shows nothing any more. What its settings are now."""
+
+        def next_version(old: ProjectSettings) -> ProjectSettings:
+            return replace(old, badge_version=old.badge_version + 1)
+
+        return _there(await self._ports.records(account).change_settings(project, next_version))
+
         for build in await self._ports.builds.page(account, running):
             raise _runs(project, build)
         before: str | None = None

@@ -15,7 +15,8 @@ class ProjectSettings:
     for the account's limit. priority: among the account's builds. labels: a worker must have. one_at_a_time:
     branches whose builds run one after the other and are never superseded, such as those that deploy.
     hook_version: counts up when the hook's secret is changed. hook_changed_at: when, seconds since 1970; the
-    secret before is taken for a day longer. None if it never was."""
+    secret before is taken for a day longer. None if it never was. badge_version: counts up when the badge gets
+    a new address."""
 
     default_branch: str = "main"
     protected: tuple[str, ...] = ()
@@ -27,3 +28,4 @@ class ProjectSettings:
     one_at_a_time: tuple[str, ...] = ()
     hook_version: int = 1
     hook_changed_at: float | None = None
+    badge_version: int = 1

@@ -9,7 +9,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
 
-from sealock.web import authority, hooks, people
+from sealock.web import authority, badges, hooks, people
 from sealock.web.api import routes as api
 from sealock.web.origin import Origin
 from sealock.web.pages import routes as pages
@@ -57,6 +57,7 @@ def unguarded_app(ports: WebPorts) -> FastAPI:
     app.include_router(people.router)
     app.include_router(authority.router)
     if ports.service is not None:
+        app.include_router(badges.router)
         app.include_router(api.router)
         app.include_router(pages.router)
         show_errors(app)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from sealock.builds.badges import Badge
 from sealock.builds.hook_events import CheckRef, HookTarget, Push
 from sealock.core.access import ApiToken, Permission, Person, SignedIn, TokenUse, WebSession
 from sealock.core.accounts import AccountRecords
@@ -181,6 +182,22 @@ class ProjectsPort(Protocol):
         """A new one; the old one is taken for a day longer."""
         ...
 
+    async def reset_badge(self, account: str, project: str) -> ProjectSettings:
+        """Give its badge a new address; the old one shows nothing any more. What its settings are now."""
+        ...
+
+
+class BadgesPort(Protocol):
+    """`builds.badges.Badges`: how a branch stands, for whoever has a badge's address."""
+
+    def key(self, project: str, version: int) -> str:
+        """The key in the address, of that version."""
+        ...
+
+    async def read(self, project: str, key: str, branch: str | None) -> Badge | None:
+        """How that branch, or the default one, stands; None if the key is not the project's."""
+        ...
+
 
 class SecretsPort(Protocol):
     """`builds.hosted_secrets.HostedSecrets`: a project's secrets, which go in and never come out."""
@@ -270,3 +287,4 @@ class ServicePorts:
     invites: InvitesPort
     exposures: Exposures
     idempotency: IdempotencyPort
+    badges: BadgesPort

@@ -46,6 +46,8 @@ CONTENT_SECURITY_POLICY = "; ".join(
 )
 """Nothing inline, nothing of a third party: what gets into a page does not become a program."""
 
+SHOWN_BY = "Cross-Origin-Resource-Policy"
+
 HEADERS = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "Strict-Transport-Security": "max-age=31536000",
@@ -54,7 +56,7 @@ HEADERS = {
     # Not `no-referrer`, with which browsers send `Origin: null` on our own forms.
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
+    SHOWN_BY: "same-origin",
     "Permissions-Policy": "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
 
@@ -169,7 +171,11 @@ class _Answer:
         if message["type"] == "http.response.start":
             self.begun = True
             headers = MutableHeaders(scope=message)
+            # A badge alone is for the pages of others.
+            shown = headers.get(SHOWN_BY)
             headers.update(HEADERS)
+            if shown == "cross-origin" and headers.get("content-type", "image/svg+xml") == "image/svg+xml":
+                headers[SHOWN_BY] = shown
             headers["X-Request-Id"] = self._request_id
             # Whatever is not made to be kept is for the one who asked.
             headers.setdefault("Cache-Control", "no-store")

@@ -143,16 +143,17 @@ async def test_a_key_that_is_rotated_away_meanwhile_is_made_again(hosted: Hosted
     assert (await projects.reset_key("local", old.id)).sealed_key.version == 2
 
 
-async def test_settings_are_checked_and_leave_the_hooks_secret_alone(hosted: Hosted) -> None:
+async def test_settings_are_checked_and_leave_the_hooks_secret_and_the_badge_alone(hosted: Hosted) -> None:
     made = await add(hosted)
     assert await hosted.projects.settings("local", made.id) == ProjectSettings()
     first = await hosted.projects.hook_secret("local", made.id)
     second = await hosted.projects.reset_hook_secret("local", made.id)
     assert second.reveal() != first.reveal()
+    assert (await hosted.projects.reset_badge("local", made.id)).badge_version == 2
     wanted = ProjectSettings(default_branch="trunk", labels=("arm",), max_running=1)
     await hosted.projects.change("local", made.id, wanted)
     kept = await hosted.projects.settings("local", made.id)
-    assert kept == replace(wanted, hook_version=2, hook_changed_at=1_760_000_000.0)
+    assert kept == replace(wanted, hook_version=2, hook_changed_at=1_760_000_000.0, badge_version=2)
     assert (await hosted.projects.hook_secret("local", made.id)).reveal() == second.reveal()
     with pytest.raises(UsageError, match="priority"):
         await hosted.projects.change("local", made.id, replace(wanted, priority=1000))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from sealock.web.api import (
+    badge,
     builds,
     installation,
     log_follow,
@@ -24,6 +25,7 @@ for part in (
     openapi,
     installation,
     projects,
+    badge,
     secrets,
     builds,
     starting,

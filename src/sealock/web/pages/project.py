@@ -17,6 +17,7 @@ from sealock.core.errors import UsageError
 from sealock.core.naming import rule_of
 from sealock.core.project import PROJECT_NAME, Project
 from sealock.web.asking import service_of
+from sealock.web.badges import badge_told
 from sealock.web.hook_told import HookTold, hook_told
 from sealock.web.pages.build_list import STATUSES, digest_of, part_of, wanted_of
 from sealock.web.pages.forms import Faults, Form, read_form, see_other
@@ -134,6 +135,14 @@ async def start_build(request: Request, project_id: str, asker: Starter) -> Resp
     return await _project_page(request, asker, project_id, form, faults)
 
 
+@router.post("/{project_id}/badge")
+async def reset_badge(request: Request, project_id: str, asker: Writer) -> Response:
+    """A new address for the badge."""
+    project = await project_for(request, asker, project_id)
+    await service_of(request).projects.reset_badge(asker.account, project.id)
+    return see_other(f"/projects/{project.id}#badge")
+
+
 async def _hook(request: Request, asker: Viewer, project: Project) -> HookTold:
     secret = await service_of(request).projects.hook_secret(asker.account, project.id)
     return hook_told(request, project, secret)
@@ -168,6 +177,7 @@ async def _project_page(
         form=form or Form(),
         faults=(faults or Faults()).found,
         hook=await _hook(request, asker, project) if may_write else None,
+        badge=badge_told(request, project, settings.badge_version),
         has_authority=service_of(request).site.authority is not None,
         **await _builds(request, asker, project),
     )

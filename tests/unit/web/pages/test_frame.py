@@ -28,6 +28,7 @@ OPEN = {
     ("POST", "/sign-out"): "ends the session of the browser that asks, and nothing else",
     ("GET", "/setup/{link}"): "opened by the link, when it is used",
     ("POST", "/setup/{link}"): "opened by the link",
+    ("GET", "/badges/{project}/{key}.svg"): "opened by the key in its address",
 }
 """Pages that are for anybody, and why they can be."""
 
