@@ -2,12 +2,16 @@
 
 Pure: two builds and a clock in, rows out. The page makes a table of them, whose bars are drawn in per cent,
 so that it is as wide as the reader's window and read aloud like any table.
+
+A build may have two machines: one that `sealock.yml` is read in, and the one that it asks for. What is of the
+second is called so, `fetch 2`, and is compared with the second of the other build.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sealock.core.build_state import BuildState
 from sealock.core.builds import BuildView, PhaseView
@@ -44,6 +48,11 @@ class Waterfall:
     difference: float | None
     green: int | None
 
+    @property
+    def has_second_machine(self) -> bool:
+        """Whether one that read `sealock.yml` gave way to the one it asks for."""
+        return any(bar.name == "machine 2" for bar in self.bars)
+
 
 @dataclass(frozen=True)
 class _Stretch:
@@ -64,11 +73,12 @@ def waterfall(build: BuildView, green: BuildView | None, now: float) -> Waterfal
     begin = build.created_at
     whole = max((each.end for each in found), default=begin) - begin
     whole = max(whole, 0.001)
-    before = {each.name: each.seconds for each in _stretches(green, now)} if green else {}
+    then = _stretches(green, now) if green else []
+    before = {each.name: each.seconds for each in then}
     bars = [_bar(each, begin, whole, before) for each in found]
-    known = [before[each.name] for each in found if each.name in before]
-    ended = build.state is BuildState.ENDED
-    difference = _worth(whole - sum(before.values())) if known and ended else None
+    difference = None
+    if green and then and build.state is BuildState.ENDED:
+        difference = _worth(whole - (max(each.end for each in then) - green.created_at))
     return Waterfall(bars, whole, difference, green.number if green else None)
 
 
@@ -101,9 +111,20 @@ def _stretches(build: BuildView, now: float) -> list[_Stretch]:
     over = build.ended_at if build.ended_at is not None else now
     waited = max(build.created_at, over if begun is None else min(begun, over))
     looks = "wait" if begun is None and build.ended_at is None else "queue"
-    return [_Stretch(QUEUE, build.created_at, waited, looks)] + [
+    found = [_Stretch(QUEUE, build.created_at, waited, looks)] + [
         _phase(phase, build, over) for phase in phases
     ]
+    return _told_apart(found)
+
+
+def _told_apart(stretches: list[_Stretch]) -> list[_Stretch]:
+    counted: Counter[str] = Counter()
+    found = []
+    for each in stretches:
+        counted[each.name] += 1
+        number = counted[each.name]
+        found.append(each if number == 1 else replace(each, name=f"{each.name} {number}"))
+    return found
 
 
 def _phase(phase: PhaseView, build: BuildView, over: float) -> _Stretch:

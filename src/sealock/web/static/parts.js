@@ -39,6 +39,10 @@ function exchange(address, text) {
 
 // What the reader unfolded stays so, unless it has become something else since.
 function keepOpen(old, fresh) {
+  for (const was of old.querySelectorAll("details[data-fold]")) {
+    const now = fresh.querySelector(`details[data-fold="${CSS.escape(was.dataset.fold)}"]`);
+    if (now) now.open = was.open;
+  }
   for (const was of old.querySelectorAll("details[data-step]")) {
     const now = fresh.querySelector(`details[data-step="${CSS.escape(was.dataset.step)}"]`);
     if (now && now.dataset.state === was.dataset.state) now.open = was.open;

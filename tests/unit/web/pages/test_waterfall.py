@@ -45,6 +45,22 @@ def test_each_differs_from_the_last_green_build_if_it_is_worth_saying() -> None:
     assert [bar.before for bar in found.bars] == [10, 15.2, 61]
 
 
+def test_what_there_is_twice_is_told_apart_and_compared_with_its_like() -> None:
+    def two(build: BuildView, first: float, second: float) -> BuildView:
+        middle = 1010 + first
+        end = middle + second
+        phases = (
+            PhaseView("machine", 1010.0, middle, ok=True),
+            PhaseView("machine", middle, end, ok=True),
+        )
+        return replace(build, phases=phases, ended_at=end)
+
+    found = waterfall(two(BUILD, 1, 30), two(GREEN, 20, 11), now=0)
+    assert [bar.name for bar in found.bars] == ["queue", "machine", "machine 2"]
+    assert [bar.difference for bar in found.bars] == [None, -19, 19]
+    assert found.difference is None and found.has_second_machine, "both took 41 s"
+
+
 def test_what_goes_on_ends_now_and_is_only_compared_once_it_takes_longer() -> None:
     phases = (BUILD.phases[0], PhaseView("test:unit", 1015.0))
     going = replace(BUILD, state=BuildState.RUNNING, outcome=None, ended_at=None, phases=phases)
