@@ -176,8 +176,18 @@ class LogReader(Protocol):
         """The lines from number `first` on, at most `count` of them; fewer where the log ends."""
         ...
 
-    def marks(self) -> list[Mark]:
-        """Every mark, in order."""
+    def piece(self, number: int) -> bytes | None:
+        """The output in order, as it was printed and kept, in pieces of a bounded size: one of them, from 0.
+        None behind the last."""
+        ...
+
+    def outline(self) -> bytes:
+        """What the writer of a log that is complete kept of it, to be shown without reading it: the writer's
+        word, which may be anything. Empty if there is nothing."""
+        ...
+
+    def marks(self, most: int | None = None) -> list[Mark]:
+        """Every mark, in order. most: characters of them; those behind that are left out."""
         ...
 
     def search(

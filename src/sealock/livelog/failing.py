@@ -47,9 +47,9 @@ def failed_stretch(marks: Iterable[Mark]) -> Stretch | None:
     return commands[-1] if commands and not commands[-1].ended else None
 
 
-def opening(reader: LogReader) -> Opening | None:
-    """Where to open this log. None if nothing in it failed."""
-    failed = failed_stretch(reader.marks())
+def opening(reader: LogReader, marks: Iterable[Mark] | None = None) -> Opening | None:
+    """Where to open this log. None if nothing in it failed. marks: its marks, if they are known already."""
+    failed = failed_stretch(reader.marks() if marks is None else marks)
     if failed is None:
         return None
     last = reader.lines if failed.last is None else min(failed.last, reader.lines)

@@ -5,7 +5,8 @@
     header   length of the sealed body (4), number of the chunk from 0 (8), number of the line its first
              byte of output belongs to, from 1 (8), newlines in its output (4), time (8, milliseconds
              since 1970), flags (1)
-    body     length of the marks (4), the marks as JSON: [[line, milliseconds, text], …], output
+    body     length of the marks (4), the marks as JSON: [[line, milliseconds, text], …],
+             of a chunk with an outline its length (4) and itself, output
 
 Headers are readable without the key, so that whoever keeps the file can find a range of lines without
 being able to read one. They are authenticated with the body. A chunk is only ever added, by one write.
@@ -16,7 +17,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 from enum import IntFlag
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 MAGIC = b"sealock-log 1\n"
 ID_LENGTH = 16
@@ -33,6 +34,9 @@ CHUNK_MARKS = 16 * 1024
 LONGEST_MARK = 16 * 1024
 """Characters."""
 
+MARK_ITSELF = 32
+"""Characters that a mark counts for besides its text, in whatever bound there is on marks."""
+
 LONGEST_BODY = 1024 * 1024
 """Bytes. No chunk comes near it: marks are at most twelve bytes of JSON a character."""
 
@@ -43,6 +47,7 @@ class Flags(IntFlag):
     FINAL = 1  # the log was closed with it
     MARKS = 2  # its body holds marks
     UNFINISHED = 4  # the last line so far has no newline yet
+    OUTLINE = 8  # its body holds the outline of the whole log; only of the final one
 
 
 @dataclass(frozen=True)
@@ -65,7 +70,10 @@ class FileHeader:
         return cls(rest[:ID_LENGTH].hex(), rest[ID_LENGTH:])
 
 
-_ALL_FLAGS = Flags.FINAL | Flags.MARKS | Flags.UNFINISHED
+_ALL_FLAGS = Flags.FINAL | Flags.MARKS | Flags.UNFINISHED | Flags.OUTLINE
+_EACH_FLAGS = tuple(
+    Flags(value) for value in range(_ALL_FLAGS + 1)
+)  # making one anew takes longer than the rest
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,17 +106,33 @@ class ChunkHeader:
             raise ValueError("not as long as a chunk's header") from error
         if not 4 + TAG_LENGTH <= length <= LONGEST_BODY or flags & ~_ALL_FLAGS:
             raise ValueError("not a chunk's header")
-        return cls(length, number, first, newlines, milliseconds, Flags(flags))
+        return cls(length, number, first, newlines, milliseconds, _EACH_FLAGS[flags])
 
 
-def encode_body(marks: bytes, output: bytes) -> bytes:
-    """marks: JSON, or empty."""
-    return len(marks).to_bytes(4, "big") + marks + output
+class Body(NamedTuple):
+    """What is in a chunk. marks: JSON, or empty. outline: as `outline_form` writes it, or empty."""
+
+    marks: bytes
+    outline: bytes
+    output: bytes
 
 
-def decode_body(body: bytes) -> tuple[bytes, bytes]:
-    """Marks and output. ValueError if that is not a body."""
-    length = int.from_bytes(body[:4], "big")
-    if len(body) < 4 + length:
+def encode_body(marks: bytes, output: bytes, outline: bytes = b"") -> bytes:
+    """outline: of a chunk that is to have that flag."""
+    told = len(outline).to_bytes(4, "big") + outline if outline else b""
+    return len(marks).to_bytes(4, "big") + marks + told + output
+
+
+def decode_body(body: bytes, flags: Flags) -> Body:
+    """ValueError if that is not the body of a chunk with these flags."""
+    marks, rest = _first(body)
+    outline, output = _first(rest) if Flags.OUTLINE in flags else (b"", rest)
+    return Body(marks, outline, output)
+
+
+def _first(data: bytes) -> tuple[bytes, bytes]:
+    """What has its length before it, and what is behind that."""
+    length = int.from_bytes(data[:4], "big")
+    if len(data) < 4 + length:
         raise ValueError("not a chunk's body")
-    return body[4 : 4 + length], body[4 + length :]
+    return data[4 : 4 + length], data[4 + length :]

@@ -11,9 +11,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from sealock.core.log import Line, LogReader, Mark
-from sealock.livelog.groups_markers import Marker, marker
+from sealock.livelog.groups_markers import Marker
 from sealock.livelog.groups_marks import Stretch, stretches
-from sealock.livelog.groups_notes import Note, note
+from sealock.livelog.groups_notes import Note
+from sealock.livelog.groups_said import Said, said_in
 
 MOST_GROUPS = 5000
 MOST_NOTES = 1000
@@ -77,21 +78,33 @@ class Outliner:
 
     def add(self, line: Line) -> None:
         """The next line."""
-        self._move_to(line.number)
-        if said := note(line.data, line.number):
-            self._keep_note(said)
-        found = marker(line.data)
+        self.add_said(said_in(line.data, line.number))
+
+    def add_said(self, said: Said) -> None:
+        """The next line that says something; those before it that say nothing may be left out."""
+        self._move_to(said.number)
+        if said.note is not None:
+            self._keep_note(said.note)
         if self._held is not None:
             held, self._held = self._held, None
-            if _is_difference(held[0], found):
+            if held[1] + 1 == said.number and _is_difference(held[0], said.marker):
                 return
             self._apply(*held)
-        if found is None:
+        if said.marker is None:
             return
-        if line.data.startswith(b"--- "):
-            self._held = found, line.number
+        if said.may_be_a_difference:
+            self._held = said.marker, said.number
         else:
-            self._apply(found, line.number)
+            self._apply(said.marker, said.number)
+
+    def pass_to(self, number: int, *, end: bool = False) -> None:
+        """No line up to that number says anything more. end: and no group goes beyond it."""
+        self._move_to(number)
+        if self._held is not None and self._held[1] < number:
+            held, self._held = self._held, None
+            self._apply(*held)
+        if end:
+            self._end_all(number)
 
     def outline(self, last: int | None) -> Outline:
         """last: the last line's number if the log is at its end, None if more is to come."""

@@ -80,18 +80,15 @@ class Index:
 
     def _next(self, size: int) -> Chunk | None:
         start = self.chunks[-1].end if self.chunks else FILE_HEADER_LENGTH
-        if size - start < ChunkHeader.LENGTH or self._is_torn_off(start, size):
+        if size - start < ChunkHeader.LENGTH:
             return None
-        chunk = Chunk(
-            ChunkHeader.decode(os.pread(self._file, ChunkHeader.LENGTH, start)), start + ChunkHeader.LENGTH
-        )
+        header = os.pread(self._file, ChunkHeader.LENGTH, start)
+        if not any(header) and self._is_zero(start, size):
+            return None  # a file that a power cut left longer than what had been written ends with zeros
+        chunk = Chunk(ChunkHeader.decode(header), start + ChunkHeader.LENGTH)
         if chunk.end > size or (chunk.end == size and self._is_zero(size - TAG_LENGTH, size)):
             return None
         return chunk
-
-    def _is_torn_off(self, start: int, size: int) -> bool:
-        """A file that a power cut left longer than what had been written ends with zeros."""
-        return self._is_zero(start, start + ChunkHeader.LENGTH) and self._is_zero(start, size)
 
     def _is_zero(self, start: int, end: int) -> bool:
         return not any(os.pread(self._file, end - start, start))

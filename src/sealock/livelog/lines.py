@@ -20,11 +20,17 @@ class Lines:
     def add(self, output: bytes, first: int, at: float) -> None:
         """The output of one chunk, whose first byte belongs to line `first`, kept at that time."""
         *finished, rest = output.split(b"\n")
-        for number, line in enumerate(finished, first):
+        skipped, behind = max(0, self._first - first), max(0, self._behind - first)
+        for number, line in enumerate(finished[skipped:behind], first + skipped):
             self._take(number, line, at)
             self._finish()
+        self.full = self.full or first + len(finished) > self._behind
         if rest:
             self._take(first + len(finished), rest, at)
+
+    def needs_no_more_of(self, number: int) -> bool:
+        """All that is shown of this line was added."""
+        return self._begun_at is not None and self._number == number and len(self._begun) > LONGEST_LINE
 
     def found(self) -> list[Line]:
         """What was found; a line without a newline at the end of the log is one too."""

@@ -17,7 +17,7 @@ from types import TracebackType
 from sealock.core.errors import PermanentError
 from sealock.core.log import Found, Line, LogSummary, Mark
 from sealock.core.secret import Secret
-from sealock.livelog.format import Flags, decode_body
+from sealock.livelog.format import MARK_ITSELF, Body, Flags, decode_body
 from sealock.livelog.index import Chunk, Index
 from sealock.livelog.lines import Lines
 from sealock.livelog.seal import ChunkCipher, DoesNotOpen
@@ -29,9 +29,9 @@ _PIECE = 1 << 20
 class SealedLogReader:
     """Reads a file (`core.log.LogReader`)."""
 
-    def __init__(self, path: Path, build_id: str, key: Secret) -> None:
-        """FileNotFoundError if there is none; PermanentError if it is not that build's log as it was
-        kept, or does not open with this key."""
+    def __init__(self, path: Path, build_id: str, key: Secret | ChunkCipher) -> None:
+        """key: of the log, or what was derived from it for this very file. FileNotFoundError if there is
+        none; PermanentError if it is not that build's log as it was kept, or does not open with this key."""
         self._path, self._build_id = path, build_id
         self._cipher: ChunkCipher | None = None
         self._file = -1
@@ -40,7 +40,9 @@ class SealedLogReader:
             self._index = Index(self._file)
             if self._index.file_header.build_id != build_id:
                 raise ValueError(f"it is the log of build {self._index.file_header.build_id}")
-            self._cipher = ChunkCipher(key, self._index.file_header)
+            if not isinstance(key, ChunkCipher):
+                key = ChunkCipher(key, self._index.file_header)
+            self._cipher = key
             self.refresh()
         except ValueError as error:
             self.close()
@@ -82,19 +84,35 @@ class SealedLogReader:
     def read(self, first: int, count: int) -> list[Line]:
         """The lines from number `first` on, at most `count` of them."""
         lines = Lines(first, count)
-        for chunk, output in self._outputs(first):
-            lines.add(output, chunk.header.first, chunk.header.milliseconds / 1000)
+        for chunk in self._index.chunks[self._index.from_line(first) :]:
+            header = chunk.header
+            if not header.newlines and lines.needs_no_more_of(header.first):
+                continue  # of half a gigabyte without a newline, 64 KiB are read
+            lines.add(self._open(chunk).output, header.first, header.milliseconds / 1000)
             if lines.full:
                 break
         return lines.found()
 
-    def marks(self) -> list[Mark]:
+    def piece(self, number: int) -> bytes | None:
+        """The output of a chunk."""
+        chunks = self._index.chunks
+        return self._open(chunks[number]).output if number < len(chunks) else None
+
+    def outline(self) -> bytes:
+        """What its writer kept in its end."""
+        chunks = self._index.chunks
+        kept = chunks and Flags.OUTLINE in chunks[-1].header.flags
+        return self._open(chunks[-1]).outline if kept else b""
+
+    def marks(self, most: int | None = None) -> list[Mark]:
         """Every mark, in order."""
-        found = []
+        found: list[Mark] = []
         for chunk in self._index.chunks:
             if Flags.MARKS in chunk.header.flags:
-                marks, _ = self._open(chunk)
-                found += [Mark(line, at / 1000, text) for line, at, text in json.loads(marks)]
+                for mark in self._marks(chunk):
+                    if most is not None and (most := most - len(mark.text) - MARK_ITSELF) < 0:
+                        return found
+                    found.append(mark)
         return found
 
     def search(
@@ -143,17 +161,25 @@ class SealedLogReader:
     def _outputs(self, first: int) -> Iterator[tuple[Chunk, bytes]]:
         """The output of each chunk from the one with line `first` on."""
         for chunk in self._index.chunks[self._index.from_line(first) :]:
-            yield chunk, self._open(chunk)[1]
+            yield chunk, self._open(chunk).output
 
-    def _open(self, chunk: Chunk) -> tuple[bytes, bytes]:
-        """Marks and output."""
+    def _marks(self, chunk: Chunk) -> list[Mark]:
+        """Those of a chunk, of which its writer may have made anything."""
+        marks = self._open(chunk).marks
+        try:
+            told = json.loads(marks)
+            return [_mark(each) for each in told]
+        except (ValueError, TypeError, RecursionError) as error:
+            raise self._altered(f"the marks of chunk {chunk.header.number} are none") from error
+
+    def _open(self, chunk: Chunk) -> Body:
         cipher = self._cipher
         if cipher is None:
             raise ValueError("this log was closed")
         sealed = os.pread(self._file, chunk.header.length, chunk.offset)
         try:
-            return decode_body(cipher.open(chunk.header, sealed))
-        except DoesNotOpen as error:
+            return decode_body(cipher.open(chunk.header, sealed), chunk.header.flags)
+        except (DoesNotOpen, ValueError) as error:
             raise self._altered(f"chunk {chunk.header.number} does not open") from error
 
     def _altered(self, why: str) -> PermanentError:
@@ -162,3 +188,13 @@ class SealedLogReader:
             details=f"{self._path}: {why}",
             resolution="Restore the file from its backup.",
         )
+
+
+def _mark(told: object) -> Mark:
+    """ValueError if that is none."""
+    if not isinstance(told, list) or [type(each) for each in told] != [int, int, str]:
+        raise ValueError("not a mark")
+    line, at, text = told
+    if not (0 < line < 2**63 and 0 <= at < 2**53):
+        raise ValueError("not a mark")
+    return Mark(line, at / 1000, text)

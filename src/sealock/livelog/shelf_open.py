@@ -15,7 +15,7 @@ from sealock.core.log import Found, Line, LogReader, LogRemoval, LogSummary, Mar
 from sealock.core.log_pages import LogHits, LogOutline, LogPage, LogUpdate, Running
 from sealock.core.queue import Wakeups
 from sealock.livelog import shelf_shapes
-from sealock.livelog.pages_text import whole_text
+from sealock.livelog.outline import outline_of
 from sealock.livelog.search import Search
 from sealock.livelog.shelf_follow import Following, Polled
 from sealock.livelog.shelf_readers import Closed, Opened, OwnReader
@@ -24,8 +24,6 @@ T = TypeVar("T")
 
 PIECE = 1 << 20
 """Bytes of a download that are made at once, or a little more."""
-
-_LINES = 250
 
 
 @dataclass(frozen=True)
@@ -51,7 +49,13 @@ class NothingYet:
     def read(self, first: int, count: int) -> list[Line]:
         return []
 
-    def marks(self) -> list[Mark]:
+    def piece(self, number: int) -> bytes | None:
+        return None
+
+    def outline(self) -> bytes:
+        return b""
+
+    def marks(self, most: int | None = None) -> list[Mark]:
         return []
 
     def search(
@@ -94,11 +98,11 @@ class ShelvedLog:
         return await self._use(lambda reader: shelf_shapes.page_of(reader, number))
 
     async def outline(self) -> LogOutline:
-        """Its groups, notes and failing line. Of a log that is complete it is made once."""
+        """Its groups, notes and failing line. Of a log that is complete it is looked up once."""
         opened = await self._get()
         if opened is not None and opened.outline is not None:
             return opened.outline
-        found = await self._use(shelf_shapes.outline_of, is_slow=True)
+        found = await self._use(outline_of)
         if opened is not None and found.complete and opened.is_open:
             opened.outline = found
         return found
@@ -116,10 +120,13 @@ class ShelvedLog:
 
     async def raw(self) -> AsyncIterator[bytes]:
         """All there is of it now, as it was printed."""
-        first, end = 1, await self._use(lambda reader: reader.lines)
-        while first <= end:
-            piece, first = await self._use(partial(_as_printed, first=first, end=end))
+        number, ending = 0, b"\n"
+        while (found := await self._use(partial(_as_printed, number=number)))[0]:
+            piece, number = found
+            ending = piece[-1:]
             yield piece
+        if ending != b"\n":
+            yield b"\n"
 
     async def follow(self, last_id: str | None, *, first: int = 1) -> AsyncIterator[Sequence[LogUpdate]]:
         """What comes, as it comes."""
@@ -166,11 +173,10 @@ class ShelvedLog:
             ) from error
 
 
-def _as_printed(reader: LogReader, first: int, end: int) -> tuple[bytes, int]:
-    """A piece, and the line behind it."""
+def _as_printed(reader: LogReader, number: int) -> tuple[bytes, int]:
+    """Output from piece `number` on, and the number of what is behind it. Empty at the end."""
     found = bytearray()
-    while first <= end and len(found) < PIECE:
-        last = min(end, first + _LINES - 1)
-        found += b"".join(whole_text(reader, escapes=True, first=first, last=last))
-        first = last + 1
-    return bytes(found), first
+    while len(found) < PIECE and (piece := reader.piece(number)) is not None:
+        found += piece
+        number += 1
+    return bytes(found), number

@@ -17,12 +17,13 @@ from pathlib import Path
 
 from sealock.core.errors import PermanentError
 from sealock.core.files import flush_directory
-from sealock.core.log import LogSummary
+from sealock.core.log import LogSummary, Mark
 from sealock.core.secret import Secret
 from sealock.livelog.format import (
     CHUNK_MARKS,
     CHUNK_OUTPUT,
     LONGEST_MARK,
+    MARK_ITSELF,
     SALT_LENGTH,
     TAG_LENGTH,
     ChunkHeader,
@@ -30,11 +31,11 @@ from sealock.livelog.format import (
     Flags,
     encode_body,
 )
+from sealock.livelog.outline import Outlining
+from sealock.livelog.read import SealedLogReader
 from sealock.livelog.seal import ChunkCipher
 
 Clock = Callable[[], float]
-
-_MARK_ITSELF = 32  # characters of JSON around its text
 
 
 class SealedLogWriter:
@@ -54,6 +55,7 @@ class SealedLogWriter:
         self._marks: list[tuple[int, int, str]] = []
         self._marked = 0  # characters
         self._begun: int | None = None  # milliseconds since 1970
+        self._outlining = Outlining()
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
         self._file: int | None = os.open(path, flags, 0o600)
         self._append(header.encode())
@@ -78,7 +80,7 @@ class SealedLogWriter:
         self._begin()
         line = self._line + self._output.count(b"\n")
         self._marks.append((line, self._now(), text[:LONGEST_MARK]))
-        self._marked += len(text) + _MARK_ITSELF
+        self._marked += len(text) + MARK_ITSELF
         if self._marked >= CHUNK_MARKS:
             self.flush()
 
@@ -90,8 +92,9 @@ class SealedLogWriter:
     def close(self) -> LogSummary:
         """The log ends here, and is on the disk when this returns."""
         if self._summary is None:
+            self.flush()
             self._begin()
-            self._seal(Flags.FINAL)
+            self._seal(Flags.FINAL, self._outline())
             self._sync()
             self._summary = self._told(complete=True)
         return self._summary
@@ -99,6 +102,14 @@ class SealedLogWriter:
     def summary(self) -> LogSummary:
         """Of what is kept so far."""
         return self._summary or self._told(complete=False)
+
+    def _outline(self) -> bytes:
+        """Of what was kept. A log without one is a log all the same."""
+        try:
+            with SealedLogReader(self._path, self._build_id, self._cipher) as reader:
+                return self._outlining.kept(reader)
+        except (PermanentError, OSError):
+            return b""
 
     def _told(self, *, complete: bool) -> LogSummary:
         digest = f"sha256:{self._digest.hexdigest()}"
@@ -116,12 +127,14 @@ class SealedLogWriter:
     def _is_within_a_line(self) -> bool:
         return not self._output.endswith(b"\n") if self._output else self._unfinished
 
-    def _seal(self, flags: Flags) -> None:
+    def _seal(self, flags: Flags, outline: bytes = b"") -> None:
         output = bytes(self._output)
+        self._hear(output)
         marks = json.dumps(self._marks, separators=(",", ":")).encode() if self._marks else b""
         unfinished = self._is_within_a_line()
         flags |= (Flags.MARKS if marks else 0) | (Flags.UNFINISHED if unfinished else 0)
-        body = encode_body(marks, output)
+        flags |= Flags.OUTLINE if outline else 0
+        body = encode_body(marks, output, outline)
         newlines = output.count(b"\n")
         assert self._begun is not None
         header = ChunkHeader(len(body) + TAG_LENGTH, self._number, self._line, newlines, self._begun, flags)
@@ -133,6 +146,12 @@ class SealedLogWriter:
         self._output.clear()
         self._marks.clear()
         self._marked, self._begun = 0, None
+
+    def _hear(self, output: bytes) -> None:
+        """For the outline of all of it."""
+        self._outlining.add(output)
+        for line, at, text in self._marks:
+            self._outlining.mark(Mark(line, at / 1000, text))
 
     def _require_open(self) -> int:
         if self._file is None:
