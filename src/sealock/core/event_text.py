@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import asdict, fields
 
 from sealock.core.event import CommandEnded, CommandStarted, Event, Notice, PhaseEnded, PhaseStarted
 
@@ -14,6 +15,7 @@ _KINDS: dict[str, type[PhaseStarted | PhaseEnded | CommandStarted | CommandEnded
     "command-ended": CommandEnded,
     "notice": Notice,
 }
+_MOST = 2**50
 _NAMES: dict[type, str] = {kind: name for name, kind in _KINDS.items()}
 
 
@@ -26,9 +28,30 @@ def to_text(event: Event) -> str:
 
 
 def from_text(text: str) -> Event:
-    """The event that `to_text` wrote. ValueError if that is none."""
+    """The event that `to_text` wrote. ValueError if that is none: who wrote it may have written anything."""
     try:
-        fields = json.loads(text)
-        return _KINDS[fields.pop("event")](**fields)
-    except (TypeError, KeyError, AttributeError) as error:
+        told = json.loads(text)
+        event = _KINDS[told.pop("event")](**told)
+    except (TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ValueError("not an event") from error
+    if not all(_FITS[str(field.type)](getattr(event, field.name)) for field in fields(event)):
+        raise ValueError("not an event's values")
+    return event
+
+
+def _is_number(value: object) -> bool:
+    """Of a size that a time or a count can have; so it is finite, too."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _MOST
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and _is_number(value)
+
+
+_FITS: dict[str, Callable[[object], bool]] = {
+    "str": lambda value: isinstance(value, str),
+    "bool": lambda value: isinstance(value, bool),
+    "float": _is_number,
+    "int": _is_whole,
+    "int | None": lambda value: value is None or _is_whole(value),
+}

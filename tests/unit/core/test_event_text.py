@@ -29,8 +29,19 @@ def test_output_is_no_text() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "{}", "[]", "7", '{"event":"output","data":""}', '{"event":"notice","words":"x"}', '{"event":[]}'],
-)
+    ["", "{}", "[]", "7", '{"event":"output","data":""}', '{"event":"notice","words":"x"}', '{"event":[]}',
+     '{"event":"notice","text":5}',
+     '{"event":"phase-started","name":"x","at":"now"}',
+     '{"event":"phase-started","name":"x","at":true}',
+     '{"event":"phase-started","name":"x","at":NaN}',
+     '{"event":"phase-started","name":"x","at":1e999}',
+     '{"event":"phase-ended","name":"x","at":1,"ok":null}',
+     '{"event":"command-started","number":1.5,"line":"x","at":1}',
+     '{"event":"command-ended","number":1,"exit_code":"0","seconds":1}',
+     '{"event":"command-ended","number":1,"exit_code":null,"seconds":-Infinity}',
+     '{"event":"notice","text":' + "[" * 100_000,
+     ],
+)  # fmt: skip
 def test_anything_else_is_refused(text: str) -> None:
     with pytest.raises(ValueError):
         from_text(text)
