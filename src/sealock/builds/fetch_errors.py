@@ -67,8 +67,10 @@ def _key_refused(said: str, attempt: Attempt) -> SealockError:
     return UsageError(
         f"{project.address.host} did not accept the key of project {project.name}",
         details=project.public_key,
-        resolution=f"Install this public key as a deploy key (read only) of {attempt.what}, or for the "
-        f"user {project.address.user} on a server of your own.",
+        resolution=f"Install the project's public key as a deploy key (read only) of {attempt.what}, or in "
+        f"~/.ssh/authorized_keys of the user {project.address.user} on a server of your own. The project's "
+        f"page shows it, `sealock projects key {project.name}` prints it (for `sealock run`: `sealock project key "
+        f"{project.name}`).",
     )
 
 

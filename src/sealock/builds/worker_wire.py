@@ -121,6 +121,12 @@ class Job(Message):
     project: Project
     settings: ProjectSettings
 
+    @property
+    def name(self) -> str:
+        """What it is called in the log of a worker: `shop, build ID`, as far as a worker knows it."""
+        again = f", attempt {self.attempt}" if self.attempt > 1 else ""
+        return f"{self.project.name}, build {self.build}{again}"
+
 
 class Claimed(Message):
     """None: there is nothing to do now."""
@@ -243,8 +249,10 @@ def encode(message: Message) -> bytes:
 
 
 def shown(error: SealockError) -> str:
-    """What people are told of an error that ended a build, in a message."""
-    return fitting(error.brief)
+    """What people are told of an error that ended a build, in a message: with what to do where that is
+    theirs, not the operator's."""
+    advice = error.resolution if isinstance(error, UsageError) else ""
+    return fitting(f"{error.brief}. {advice}" if advice else error.brief)
 
 
 def fitting(text: str) -> str:

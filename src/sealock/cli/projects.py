@@ -101,6 +101,17 @@ def settings(project: str, *, as_json: bool, **given: Any) -> None:
     click.echo(page(sign_in, "projects", said(found, "id"), "settings"))
 
 
+@projects.command()
+@click.argument("project")
+def key(project: str) -> None:
+    """Print the public half of PROJECT's key, one line, and nothing else.
+
+    Install it at the Git server as a deploy key that may only read.
+    """
+    found = asked(signed_in(), lambda api: api.get("projects", project))
+    click.echo(said(found, "public_key"))
+
+
 @projects.command("reset-key")
 @click.argument("project")
 @YES

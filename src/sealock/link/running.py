@@ -83,18 +83,19 @@ def what_to_say(result: RunResult) -> Ends | Fails:
     machine = record.machine
     if record.outcome is Outcome.MACHINE_LOST and machine is not None and machine.ending is Ending.LOST:
         return Fails(record.reason, temporary=True)
-    return Ends(record.outcome, record.reason, record)
+    reason = shown(result.error) if isinstance(result.error, UsageError) else record.reason
+    return Ends(record.outcome, reason, record)
 
 
-def what_to_say_of(error: BaseException) -> Ends | Fails:
-    """Of a build that ended before a machine had run."""
+def what_to_say_of(error: BaseException, name: str) -> Ends | Fails:
+    """Of a build that ended before a machine had run. name: of it, for our log."""
     if isinstance(error, asyncio.CancelledError):
         return Ends(Outcome.CANCELLED, "it was cancelled")
     if isinstance(error, UsageError):
         return Ends(Outcome.ERROR, shown(error))
     if isinstance(error, SealockError):
         return Fails(shown(error), isinstance(error, TemporaryError))
-    log.error("a build ended by a fault", exc_info=error)
+    log.error("%s: ended by a fault", name, exc_info=error)
     return Fails(f"a fault of Sealock: {type(error).__name__}", temporary=False)
 
 
@@ -125,7 +126,7 @@ class RunningBuild:
             try:
                 return await self._go(self._task, told, logs, reporting)
             finally:
-                await _end(self._task)
+                await _end(self._task, self._job.name)
                 told.cancel()
                 await asyncio.gather(told, return_exceptions=True)
                 await reporting.give_up()
@@ -139,7 +140,7 @@ class RunningBuild:
         reporting: Reporting,
     ) -> str:
         await asyncio.wait({run, told}, return_when=asyncio.FIRST_COMPLETED)
-        say = await _end(run)
+        say = await _end(run, self._job.name)
         if _is_lost(told):
             return "lost"
         cancelled = isinstance(say, Ends) and say.outcome is Outcome.CANCELLED
@@ -165,7 +166,7 @@ class RunningBuild:
         except (Lost, NotKnown):
             raise
         except PermanentError as error:
-            log.error("build %s: %s", self._job.run, error)
+            log.error("%s: %s", self._job.name, error)
             say = Fails(f"{shown(error)}: {error.details}", temporary=False)
         failed = say
         await until_answered(lambda: self._link.fail(failed.reason, temporary=failed.temporary))
@@ -216,13 +217,13 @@ def _wanted(job: Job) -> str | None:
     return f"refs/heads/{job.branch}" if job.branch is not None else job.ref
 
 
-async def _end(run: asyncio.Task[RunResult]) -> Ends | Fails:
+async def _end(run: asyncio.Task[RunResult], name: str) -> Ends | Fails:
     """Its end, which is brought about if it goes on: then its machine is gone when this returns."""
     run.cancel()
     try:
         return what_to_say(await cancelled_once(_result(run)))
     except (Exception, asyncio.CancelledError) as error:
-        return what_to_say_of(error)
+        return what_to_say_of(error, name)
 
 
 async def _result(run: asyncio.Task[RunResult]) -> RunResult:

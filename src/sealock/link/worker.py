@@ -112,7 +112,7 @@ class Worker:
 
     def _start(self, job: wire.Job) -> None:
         build = RunningBuild(self._website, job, self._host)
-        task = asyncio.create_task(self._see_to(build, f"{job.project.name} {job.run}"))
+        task = asyncio.create_task(self._see_to(build, job.name))
         self._builds[task] = build
         task.add_done_callback(self._builds.pop)
 
@@ -122,7 +122,7 @@ class Worker:
         try:
             self._say(f"{name}: {await build.go()}")
         except Exception as error:  # it must not go unseen; the build is put back when its lease ends
-            log.error("build %s ended by an error", name, exc_info=error)
+            log.error("%s: ended by an error", name, exc_info=error)
             self._say(f"{name}: ended by an error: {error}")
 
     async def _all_ended(self) -> None:

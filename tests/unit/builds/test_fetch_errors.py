@@ -57,6 +57,16 @@ def test_each_phrase(said: str, error: type[SealockError], brief: str) -> None:
     assert found.resolution
 
 
+def test_a_key_that_was_refused_says_where_it_is_and_where_to_install_it() -> None:
+    said = "git@github.com: Permission denied (publickey)."
+    found = explain(said, Attempt("git@github.com:owner/name", "main", PROJECT))
+    assert found.details == PROJECT.public_key
+    for needed in ("deploy key", "git@github.com:owner/name", "authorized_keys of the user git", "page"):
+        assert needed in found.resolution
+    assert "`sealock projects key blue`" in found.resolution
+    assert "`sealock project key blue`" in found.resolution
+
+
 def test_without_a_ref_it_is_the_default_branch_that_is_missing() -> None:
     found = explain("fatal: couldn't find remote ref HEAD", Attempt("x", "HEAD", PROJECT))
     assert "no default branch" in found.brief

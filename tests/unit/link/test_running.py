@@ -10,9 +10,12 @@ import httpx2
 import pytest
 
 from sealock.builds.run import RunResult
+from sealock.builds.worker_wire import Job
 from sealock.core.build import BuildRecord, Outcome
 from sealock.core.errors import PermanentError, SealockError, TemporaryError, UsageError
 from sealock.core.machine import Ending, MachineRecord, NetworkPolicy, Origin
+from sealock.core.project import Project, SealedKey
+from sealock.core.source import GitAddress
 from sealock.link.host import machines_ready, machines_that_fit
 from sealock.link.running import Ends, Fails, what_to_say, what_to_say_of
 from sealock.link.website import Trace, unless_shaking_hands
@@ -38,16 +41,38 @@ def test_our_own_fault_is_tried_again_where_that_may_help() -> None:
     assert isinstance(what_to_say(result(Outcome.ERROR, UsageError("sealock.yml:1:1: no"))), Ends)
 
 
+def test_what_people_can_mend_says_how_and_what_operators_must_does_not() -> None:
+    ours = UsageError("the key was refused", details="a guest's text", resolution="Install it.")
+    told = Ends(Outcome.ERROR, "the key was refused. Install it.")
+    assert what_to_say_of(ours, "b") == told
+    said = what_to_say(result(Outcome.ERROR, ours))
+    assert isinstance(said, Ends) and said.reason == told.reason
+    away = TemporaryError("the keeper is away", resolution="Start it.")
+    assert what_to_say_of(away, "b") == Fails("the keeper is away", temporary=True)
+
+
+def test_a_fault_is_logged_with_what_the_build_is_called(caplog: pytest.LogCaptureFixture) -> None:
+    assert isinstance(what_to_say_of(ValueError("odd"), "shop, build 12"), Fails)
+    assert "shop, build 12: ended by a fault" in caplog.text
+
+
+def test_the_log_names_a_build_by_its_project() -> None:
+    project = Project("p", "shop", GitAddress("git", "h", 22, "p"), (), "k", SealedKey(1, *[""] * 6), 0.0)
+    first = Job.model_construct(project=project, build="b" * 32, attempt=1)
+    assert first.name == f"shop, build {'b' * 32}"
+    assert first.model_copy(update={"attempt": 2}).name == f"{first.name}, attempt 2"
+
+
 def test_a_machine_that_died_is_tried_again_and_one_that_ended_itself_is_not() -> None:
     assert what_to_say(result(Outcome.MACHINE_LOST, ending=Ending.LOST)) == Fails("because", temporary=True)
     assert isinstance(what_to_say(result(Outcome.MACHINE_LOST, ending=Ending.PANICKED)), Ends)
 
 
 def test_before_a_machine_has_run_there_is_no_record() -> None:
-    assert what_to_say_of(asyncio.CancelledError()) == Ends(Outcome.CANCELLED, "it was cancelled")
-    assert what_to_say_of(UsageError("no such branch")) == Ends(Outcome.ERROR, "no such branch")
-    assert what_to_say_of(TemporaryError("away")) == Fails("away", temporary=True)
-    said = what_to_say_of(ZeroDivisionError("with a secret in it"))
+    assert what_to_say_of(asyncio.CancelledError(), "b") == Ends(Outcome.CANCELLED, "it was cancelled")
+    assert what_to_say_of(UsageError("no such branch"), "b") == Ends(Outcome.ERROR, "no such branch")
+    assert what_to_say_of(TemporaryError("away"), "b") == Fails("away", temporary=True)
+    said = what_to_say_of(ZeroDivisionError("with a secret in it"), "b")
     assert said == Fails("a fault of Sealock: ZeroDivisionError", temporary=False)
 
 
