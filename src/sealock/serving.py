@@ -91,13 +91,14 @@ class Serving:
                 workers = group.create_task(door.serve(*_host_and_port(self._settings.worker_listen)))
                 stopping = group.create_task(_stop_with(website, attended))
                 looking = group.create_task(_put_back(parts.workers.queue))
+                sweeping = group.create_task(parts.sweep.run())
                 await website.ready.wait()
                 await door.ready.wait()
                 say(f"serving on {self._origin}, workers on {self._settings.worker_listen}")
                 await asyncio.wait({serving, workers}, return_when=asyncio.FIRST_COMPLETED)
                 door.stop()
                 website.stop()
-                for task in (stopping, looking):
+                for task in (stopping, looking, sweeping):
                     task.cancel()
 
     def authority(self) -> bytes:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from sealock.access.joining import Joining
     from sealock.builds.hosted_projects import HostedProjects
     from sealock.builds.intake import Intake
+    from sealock.builds.log_sweep import LogSweep
+    from sealock.core.log_pages import LogShelf
     from sealock.core.queue import Wakeups
     from sealock.core.release import Exposures
     from sealock.core.sealed import KeyDestroyer, Owner, PublicKeys, SealedPlace, SealedValues
@@ -62,10 +64,11 @@ class Installation:
 
 @dataclass(frozen=True)
 class Parts:
-    """What the two doors are given."""
+    """What the two doors are given, and what destroys old logs meanwhile."""
 
     web: WebPorts
     workers: WorkerPorts
+    sweep: LogSweep
 
 
 class Making:
@@ -87,7 +90,13 @@ class Making:
         """All of it. stack: closes what is open. workers_at: where workers of other hosts reach us."""
         service = await self._service(stack, workers_at)
         rates = await self._rates(stack)
-        return Parts(self._web(service, rates), self._for_workers(rates, say))
+        return Parts(self._web(service, rates), self._for_workers(rates, say), self._sweep(service.logs))
+
+    def _sweep(self, logs: LogShelf) -> LogSweep:
+        from sealock.builds.log_sweep import LogSweep
+        from sealock.store.database.log_sweeps import DatabaseEndedBuilds
+
+        return LogSweep(DatabaseEndedBuilds(self._database), logs, self._settings.keep_logs)
 
     async def _rates(self, stack: AsyncExitStack) -> Rates:
         """Of requests; counted in memory, or where several websites share them."""
@@ -126,26 +135,27 @@ class Making:
         )
 
     async def _service(self, stack: AsyncExitStack, workers_at: str) -> ServicePorts:
+        from sealock.builds.badges import Badges
         from sealock.builds.hosted_secrets import HostedSecrets
         from sealock.keeper.member import SealedMemberLogs
         from sealock.keeper.seal_secret import ValueSealer
         from sealock.livelog.shelf import SealedShelf
         from sealock.store.database.accounts import DatabaseAccounts
+        from sealock.store.database.all_projects import DatabaseAllProjects
         from sealock.store.database.idempotency import DatabaseIdempotency
         from sealock.web.ports import ServicePorts, Site
 
         client, values = self._installation.client, self._installation.values
-        from sealock.builds.badges import Badges
         logs = SealedMemberLogs(self._logs, values, client, self._installation.owner_key)
         own = self._settings.certificate is None
         return ServicePorts(
             site=Site(
                 self._origin.host,
-        from sealock.store.database.all_projects import DatabaseAllProjects
                 __version__,
                 self._installation_key.public_key,
                 self._authority.certificate().read_bytes() if own else None,
                 workers_at,
+                self._settings.keep_logs,
             ),
             accounts=DatabaseAccounts(self._database, self._wakeups),
             projects=self._projects,
@@ -159,6 +169,7 @@ class Making:
             invites=self._joining,
             exposures=self._installation.exposures,
             idempotency=DatabaseIdempotency(self._database),
+            badges=Badges(self._hook_key, DatabaseAllProjects(self._database), self._builds),
         )
 
     def _for_workers(self, rates: Rates, say: Say) -> WorkerPorts:
@@ -169,7 +180,6 @@ class Making:
 
         return WorkerPorts(
             workers=self._workers,
-            badges=Badges(self._hook_key, DatabaseAllProjects(self._database), self._builds),
             certifying=self._joining,
             queue=self._queue,
             wakeups=self._wakeups,
@@ -207,6 +217,7 @@ class Making:
                 host_keys=lambda host, port, given: pins(host, port, given, settings.known_hosts),
                 check_ref=check_ref,
                 hook_secret=partial(derive_hook_secret, self._hook_key),
+                keep_logs=settings.keep_logs,
             )
         )
 

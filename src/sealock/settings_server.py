@@ -5,7 +5,8 @@ from __future__ import annotations
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings
 
-from sealock.settings_types import ExistingFile, HostAndPort
+from sealock.core.log_retention import DEFAULT_DAYS
+from sealock.settings_types import ExistingFile, HostAndPort, KeptDays
 
 
 class ServerSettings(BaseSettings):
@@ -49,6 +50,12 @@ class ServerSettings(BaseSettings):
         description="Where the server keeps accounts, projects, builds and the queue. On another host it is "
         "reached over verified TLS alone. Default: the file server.db in data_dir. sqlite:///PATH or "
         "postgresql://USER:PASSWORD@HOST/NAME.",
+    )
+    keep_logs: KeptDays = Field(
+        default=DEFAULT_DAYS,
+        description="For how many days after a build's end the server keeps its log; then it is destroyed, "
+        "its key first. A project's own settings may shorten that. 0 or forever: it is kept until somebody "
+        "removes it. Default: 30. Days.",
     )
     redis: SecretStr | None = Field(
         default=None,

@@ -7,7 +7,9 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from sealock.core.log_retention import MOST_DAYS
 
 _HOST_NAME = re.compile(r"(?=.{1,253}$)[A-Za-z0-9_][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*")
 
@@ -42,6 +44,11 @@ def _branch(value: str) -> str:
     return value
 
 
+def _days(value: object) -> object:
+    """`forever` in words is 0."""
+    return 0 if value == "forever" else value
+
+
 def _host_and_port(value: str) -> str:
     """A port of 0 would be another one each time."""
     if not re.fullmatch(r"[^\s:]+:[1-9][0-9]{0,4}", value) or int(value.rpartition(":")[2]) > 65535:
@@ -52,6 +59,7 @@ def _host_and_port(value: str) -> str:
 Place = Annotated[Path, AfterValidator(_absolute)]
 ExistingFile = Annotated[Path, AfterValidator(_file)]
 Names = Annotated[tuple[Annotated[str, AfterValidator(_destination)], ...], BeforeValidator(_split)]
+KeptDays = Annotated[int, BeforeValidator(_days), Field(ge=0, le=MOST_DAYS)]
 HostAndPort = Annotated[str, AfterValidator(_host_and_port)]
 
 Branches = Annotated[tuple[Annotated[str, AfterValidator(_branch)], ...], BeforeValidator(_split)]

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from sealock.builds.hook_events import CheckRef
 from sealock.core.accounts import MOST_RUNNING
 from sealock.core.errors import UsageError
+from sealock.core.log_retention import FOR_EVER, MOST_DAYS
 from sealock.core.naming import rule_of
 from sealock.core.project_settings import ProjectSettings
 from sealock.core.queue import HIGHEST_PRIORITY, LABEL, LOWEST_PRIORITY, MOST_LABELS
@@ -33,7 +34,19 @@ def check_settings(settings: ProjectSettings, check_ref: CheckRef) -> ProjectSet
         raise _wrong("priority", f"it goes from {LOWEST_PRIORITY} to {HIGHEST_PRIORITY}")
     if settings.max_running is not None and not 0 <= settings.max_running <= MOST_RUNNING:
         raise _wrong("max_running", f"it goes from 0 to {MOST_RUNNING}; none for the account's limit")
+    if settings.keep_logs is not None and not 1 <= settings.keep_logs <= MOST_DAYS:
+        raise _wrong("keep_logs", f"it goes from 1 to {MOST_DAYS} days; none for what the installation says")
     return settings
+
+
+def check_keep_logs(days: int | None, before: int | None, installation: int) -> None:
+    """UsageError for a project that would keep logs for longer than the installation does; one that did so
+    before the installation shortened it may stay. installation: days, `FOR_EVER`."""
+    if days is None or days == before or installation == FOR_EVER or days <= installation:
+        return
+    raise _wrong(
+        "keep_logs", f"the installation keeps logs for {installation} days, a project only shortens that"
+    )
 
 
 def _branch(field: str, name: str, check_ref: CheckRef) -> None:

@@ -12,13 +12,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from sealock.builds.checked_settings import check_settings
+from sealock.builds.checked_settings import check_keep_logs, check_settings
 from sealock.builds.hook_events import CheckRef
 from sealock.builds.projects import destroy_sealed, new_project, with_new_key
 from sealock.core.build_state import BuildState
 from sealock.core.builds import MOST_BUILDS, BuildFilter, BuildRecords, BuildView
 from sealock.core.errors import UsageError
 from sealock.core.keys import Sealer
+from sealock.core.log_retention import FOR_EVER
 from sealock.core.project import Project, owner_of
 from sealock.core.project_records import ProjectRecords
 from sealock.core.project_settings import ProjectSettings
@@ -37,7 +38,7 @@ class ProjectPorts:
     """records: the projects of an account, by its id. places: where values sealed to a project's keys lie.
     remove_logs: removes the logs of a project's builds, for whoever is named. parse: a repository's address,
     checked. host_keys: the keys to pin for a host and port: the given ones, checked, or those that are known.
-    hook_secret: the one of that version of the project of that id.
+    hook_secret: the one of that version of the project of that id. keep_logs: days, of the installation.
 
     sealer, keys, places, remove_logs and host_keys may wait; each is called in a thread."""
 
@@ -52,6 +53,7 @@ class ProjectPorts:
     host_keys: Callable[[str, int, tuple[str, ...]], tuple[str, ...]]
     check_ref: CheckRef
     hook_secret: Callable[[str, int], Secret]
+    keep_logs: int = FOR_EVER
 
 
 class HostedProjects:
@@ -93,6 +95,7 @@ class HostedProjects:
         check_settings(settings, self._ports.check_ref)
 
         def changed(old: ProjectSettings) -> ProjectSettings:
+            check_keep_logs(settings.keep_logs, old.keep_logs, self._ports.keep_logs)
             # An older secret must not come back with settings that somebody had open meanwhile.
             return replace(
                 settings,
@@ -144,9 +147,6 @@ class HostedProjects:
         settings = _there(await self._ports.records(account).change_settings(project, next_version))
         return self._ports.hook_secret(project, settings.hook_version)
 
-    async def _end_queue(self, account: str, project: Project) -> None:
-        """Cancel what waits. UsageError if a build runs, or began before it was cancelled."""
-        running = BuildFilter(project=project.id, state=BuildState.RUNNING, limit=1)
     async def reset_badge(self, account: str, project: str) -> ProjectSettings:
         """Give its badge a new address; the old one shows nothing any more. What its settings are now."""
 
@@ -155,6 +155,9 @@ class HostedProjects:
 
         return _there(await self._ports.records(account).change_settings(project, next_version))
 
+    async def _end_queue(self, account: str, project: Project) -> None:
+        """Cancel what waits. UsageError if a build runs, or began before it was cancelled."""
+        running = BuildFilter(project=project.id, state=BuildState.RUNNING, limit=1)
         for build in await self._ports.builds.page(account, running):
             raise _runs(project, build)
         before: str | None = None

@@ -21,6 +21,7 @@ SETTINGS = (
     "priority",
     "labels",
     "one_at_a_time",
+    "keep_logs",
 )
 """As the API names them."""
 
@@ -45,6 +46,11 @@ _OPTIONS = (
     click.option(
         "--one-at-a-time", metavar="NAMES", help="Branches whose builds run one after the other: a,b."
     ),
+    click.option(
+        "--keep-logs",
+        metavar="DAYS",
+        help="After a build's end, until its log is destroyed; '' for what the installation says.",
+    ),
 )
 
 
@@ -61,14 +67,16 @@ def changes(given: Mapping[str, Any]) -> dict[str, object]:
     for name in ("protected", "labels", "one_at_a_time"):
         if name in body:
             body[name] = [one.strip() for one in body[name].split(",") if one.strip()]
-    if "max_running" in body:
-        body["max_running"] = _count(body["max_running"])
+    for name in ("max_running", "keep_logs"):
+        if name in body:
+            body[name] = _count(name, body[name])
     return body
 
 
-def _count(text: str) -> int | None:
+def _count(name: str, text: str) -> int | None:
     if not text:
         return None
     if not (text.isascii() and text.isdigit()):
-        raise UsageError(f"--max-running {text!r} is no number", resolution="Give a number, or '' for none.")
+        option = f"--{name.replace('_', '-')}"
+        raise UsageError(f"{option} {text!r} is no number", resolution="Give a number, or '' for none.")
     return int(text)

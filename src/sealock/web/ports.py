@@ -246,13 +246,14 @@ class IdempotencyPort(Protocol):
 class Site:
     """What pages say of the installation. public_key: receipts are signed with its other half, PEM.
     authority: its certificate authority, PEM, `None` with an operator's certificate. workers: the address
-    that workers of other hosts are given."""
+    that workers of other hosts are given. keep_logs: days after a build's end, 0 for ever."""
 
     name: str
     version: str
     public_key: bytes
     authority: bytes | None = None
     workers: str = ""
+    keep_logs: int = 0
 
 
 @dataclass(frozen=True)

@@ -73,6 +73,14 @@ logs = table(
     at_least("bytes", 0),
 )
 
+# What the sweep of old logs last saw of the clock; one row.
+log_sweeps = table(
+    "log_sweeps",
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    moment("looked_at"),
+    moment("steady_since"),
+)
+
 receipts = table(
     "receipts",
     identity("build", primary_key=True),

@@ -75,6 +75,7 @@ projects = table(
 
 IS_GREEN = literal("outcome = 'green'")
 IS_LIVE = literal("state <> 'revoked'")
+HAS_LOGS = literal("state = 'ended' AND logs_removed_at IS NULL")
 """Spelled out, so that the indexes of these rows alone are used."""
 
 builds = table(
@@ -106,6 +107,8 @@ builds = table(
     moment("created_at"),
     moment("started_at", nullable=True),
     moment("ended_at", nullable=True),
+    # When the last of its attempts' logs was removed because it was old.
+    moment("logs_removed_at", nullable=True),
     UniqueConstraint("project", "number"),
     one_of("trigger", *Trigger),
     one_of("state", *BuildState),
@@ -126,6 +129,13 @@ builds = table(
         *("project", "branch", "place"),
         sqlite_where=IS_GREEN,
         postgresql_where=IS_GREEN,
+    ),
+    # Those that a sweep of old logs may have to look at, the oldest first.
+    Index(
+        "ix_builds_logs",
+        *("project", "ended_at"),
+        sqlite_where=HAS_LOGS,
+        postgresql_where=HAS_LOGS,
     ),
 )
 

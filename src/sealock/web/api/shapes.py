@@ -17,6 +17,8 @@ from sealock.core.accounts import Account as AccountRecord
 from sealock.core.build import Outcome
 from sealock.core.build_state import BuildState, StepState, Trigger
 from sealock.core.builds import BuildView, PhaseView, StepView
+from sealock.core.log import LogRemoval
+from sealock.core.log_retention import MOST_DAYS
 from sealock.core.project import Project as ProjectRecord
 from sealock.core.project_settings import ProjectSettings
 from sealock.core.queue import HIGHEST_PRIORITY, LOWEST_PRIORITY, MOST_LABELS, Obstacle, Supersede
@@ -110,6 +112,7 @@ class Settings(Given):
     priority: Annotated[int, Field(ge=LOWEST_PRIORITY, le=HIGHEST_PRIORITY), WHOLE] = 0
     labels: Labels = Field(default_factory=list)
     one_at_a_time: Branches = Field(default_factory=list)
+    keep_logs: Annotated[int, Field(ge=1, le=MOST_DAYS), WHOLE] | None = None
 
     @staticmethod
     def of(settings: ProjectSettings) -> Settings:
@@ -245,15 +248,33 @@ class Build(Told):
         return Build(**_build(view))
 
 
+class LogKept(Told):
+    """Of the log of the latest attempt. kept_until: null while it has not ended, and for ever. removed_at: null
+    while nobody removed it. removed_by: a person's id, `sealock` where it was old. removed_why: such as `after
+    30 days, as the project's settings say`; empty where a person did."""
+
+    kept_until: float | None
+    removed_at: float | None
+    removed_by: str | None
+    removed_why: str
+
+    @staticmethod
+    def of(until: float | None, removal: LogRemoval | None) -> LogKept:
+        if removal is None:
+            return LogKept(kept_until=until, removed_at=None, removed_by=None, removed_why="")
+        return LogKept(kept_until=None, removed_at=removal.at, removed_by=removal.by, removed_why=removal.why)
+
+
 class WholeBuild(Build):
-    """With its steps and phases, and why it waits, if it does."""
+    """With its steps and phases, why it waits, if it does, and for how long its log is kept."""
 
     phases: list[Phase]
     steps: list[Step]
     waiting: Waiting | None
+    log: LogKept
 
     @staticmethod
-    def whole(view: BuildView) -> WholeBuild:
+    def whole(view: BuildView, log: LogKept) -> WholeBuild:
         waits = view.waiting
         reasons = [WaitReason(**vars(reason)) for reason in waits.reasons] if waits else []
         return WholeBuild(
@@ -261,6 +282,7 @@ class WholeBuild(Build):
             phases=[Phase.of(phase) for phase in view.phases],
             steps=[Step.of(step) for step in view.steps],
             waiting=Waiting(position=waits.position, of=waits.of, reasons=reasons) if waits else None,
+            log=log,
         )
 
 

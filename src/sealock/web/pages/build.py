@@ -19,6 +19,7 @@ from sealock.core.builds import BuildView
 from sealock.core.decision import Allowed, Denied
 from sealock.core.errors import UsageError
 from sealock.web.asking import service_of
+from sealock.web.log_kept import log_kept_until
 from sealock.web.pages import build_words as words
 from sealock.web.pages.build_access import NoLog, build_for, opened
 from sealock.web.pages.build_live import digest_of
@@ -62,7 +63,8 @@ async def build_page(request: Request, build_id: str, asker: Asker) -> Response:
     build = await build_for(request, asker.person, build_id, Permission.BUILDS_READ)
     shown = await _shown(request, asker, build)
     log = await _opening(request, build, asker.person)
-    return render(request, "build/page.html", asker=asker, log=log, **shown)
+    until = await log_kept_until(service_of(request), build)
+    return render(request, "build/page.html", asker=asker, log=log, kept_until=until, **shown)
 
 
 @router.get("/part/{part}")

@@ -15,6 +15,7 @@ from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from sealock.core.access import Permission
 from sealock.core.accounts import MOST_RUNNING
 from sealock.core.errors import UsageError
+from sealock.core.log_retention import MOST_DAYS
 from sealock.core.naming import rule_of
 from sealock.core.plan import MOST_PIPELINES, PIPELINE_NAME
 from sealock.core.project import Project
@@ -178,6 +179,7 @@ async def _named(request: Request, project: Project, field: str) -> Faults:
 def _settings(form: Form, before: ProjectSettings, faults: Faults) -> ProjectSettings | None:
     priority = faults.number(form, "priority", LOWEST_PRIORITY, HIGHEST_PRIORITY)
     most = faults.number(form, "max_running", 0, MOST_RUNNING) if form.text("max_running") else None
+    days = faults.number(form, "keep_logs", 1, MOST_DAYS) if form.text("keep_logs") else None
     if form.get("supersede") not in set(Supersede):
         faults.add("supersede", "Choose one of these.")
     if faults or priority is None:
@@ -192,6 +194,7 @@ def _settings(form: Form, before: ProjectSettings, faults: Faults) -> ProjectSet
         priority=priority,
         labels=form.words("labels"),
         one_at_a_time=form.lines("one_at_a_time"),
+        keep_logs=days,
     )
 
 
@@ -208,6 +211,7 @@ def _as_form(settings: ProjectSettings) -> Form:
             ("priority", str(settings.priority)),
             ("labels", ", ".join(settings.labels)),
             ("one_at_a_time", "\n".join(settings.one_at_a_time)),
+            ("keep_logs", "" if settings.keep_logs is None else str(settings.keep_logs)),
         )
     )
 
@@ -237,6 +241,7 @@ async def _page(
         secrets=secret_lines(versions),
         may_secrets=may_secrets,
         supersede_words=SUPERSEDE_WORDS,
+        keep_logs=service.site.keep_logs,
         done=DONE.get(request.query_params.get("done", ""), ""),
         now=time.time(),
     )
