@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 
 from sealock.builds.watcher import Watcher
+from sealock.core.errors import SealockError
 from sealock.core.event import CommandStarted, Event, Notice, Output, PhaseEnded
 from sealock.core.log import Masker
 
@@ -17,6 +18,12 @@ def masked(watcher: Watcher, masker: Masker) -> Watcher:
     """A watcher that hands on to `watcher` what `masker` lets through. Secrets may be added to the masker
     at any time; those of an earlier step stay masked, since what it left behind may print them."""
     return Watcher(_Masked(watcher, masker).emit, watcher.drained)
+
+
+def mask_error(error: SealockError, masker: Masker) -> None:
+    """Leave out of an error, which may quote what a machine answered, what `masker` knows."""
+    error.brief, error.details = masker.text(error.brief), masker.text(error.details)
+    error.args = (error.brief,)
 
 
 class _Masked:

@@ -22,7 +22,7 @@ from sealock.builds.console import tell_console
 from sealock.builds.described import Described
 from sealock.builds.leases import BuildLeases, Commit, LeasedKey, prepared
 from sealock.builds.logged import logged
-from sealock.builds.masked import masked
+from sealock.builds.masked import mask_error, masked
 from sealock.builds.phases import phase
 from sealock.builds.pinned import must_be_of
 from sealock.builds.reported import fingerprint
@@ -33,10 +33,11 @@ from sealock.builds.verdict import Verdict, after_steps
 from sealock.builds.watcher import Watcher
 from sealock.builds.witness import WitnessedAgents
 from sealock.core.build import BuildRecord
-from sealock.core.errors import TemporaryError, UsageError
+from sealock.core.errors import SealockError, TemporaryError, UsageError
 from sealock.core.event import Notice
 from sealock.core.image import Image
 from sealock.core.lease import HeldLease
+from sealock.core.log import Masker
 from sealock.core.machine import Machine, MachineSpec, NetworkPolicy
 from sealock.core.plan import Plan
 from sealock.core.project import Project, owner_of
@@ -84,6 +85,7 @@ class Way:
         self._id = request.known.run if request.known else secrets.token_hex(16)
         self._started_at = time.time()
         self._leases = BuildLeases(ports.secrets.leases, self._id)
+        self._masker: Masker | None = None
         self.record: BuildRecord | None = None
 
     async def go(self) -> tuple[BuildRecord, Verdict]:
@@ -142,12 +144,16 @@ class Way:
         if self._request.planned is not None and work.described is not None:
             self._request.planned(work.plan, work.described)
         async with self._lease(work) as lease, self._logged(work, record) as watcher:
-            masker = ports.new_masker()
+            masker = self._masker = ports.new_masker()
             secrets = StepSecrets(work.found, lease, ports.values, masker, record.releases, bring=ports.bring)
             shown = masked(watcher, secrets.masker)
-            return await run_steps(
-                machine, work.plan, record, shown, directory=done.directory, env=env, secrets=secrets
-            )
+            try:
+                return await run_steps(
+                    machine, work.plan, record, shown, directory=done.directory, env=env, secrets=secrets
+                )
+            except SealockError as error:  # which may quote what the machine answered
+                mask_error(error, masker)
+                raise
 
     @asynccontextmanager
     async def _logged(self, work: Work, record: BuildRecord) -> AsyncIterator[Watcher]:
@@ -256,7 +262,9 @@ class Way:
             finally:
                 with phase(self._emit, "end"):
                     await stack.aclose()
-                tell_console(machine, self._emit)
+                # A console shows what the build wrote to it, too.
+                masker = self._masker
+                tell_console(machine, masked(self._watcher, masker).emit if masker else self._emit)
 
     async def _fetch(
         self,
