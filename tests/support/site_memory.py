@@ -58,7 +58,7 @@ class MemoryAccounts:
 
 
 class MemoryProjects:
-    """`web.ports.ProjectsPort`, without cryptography."""
+    """`web.ports.ProjectsPort` and `core.project_records.AllProjects`, without cryptography."""
 
     def __init__(self) -> None:
         self.kept: dict[tuple[str, str], tuple[Project, ProjectSettings]] = {}

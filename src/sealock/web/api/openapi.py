@@ -55,11 +55,15 @@ _COMMON = {
 @router.get("/openapi.json")
 async def openapi(request: Request) -> JSONResponse:
     """The description."""
-    app: FastAPI = request.app
+    return JSONResponse(description_of(request.app))
+
+
+def description_of(app: FastAPI) -> dict[str, Any]:
+    """As `describe`, made once for an application."""
     if not hasattr(app.state, "openapi"):
-        version = app.state.ports.service.site.version
-        app.state.openapi = describe(app, version)
-    return JSONResponse(app.state.openapi)
+        app.state.openapi = describe(app, app.state.ports.service.site.version)
+    found: dict[str, Any] = app.state.openapi
+    return found
 
 
 def describe(app: FastAPI, version: str) -> dict[str, Any]:

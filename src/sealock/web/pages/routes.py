@@ -6,6 +6,7 @@ from fastapi import APIRouter
 
 from sealock.web.pages import (
     account,
+    api_page,
     build,
     build_live,
     build_log,
@@ -29,4 +30,5 @@ router.include_router(project_settings.router)
 router.include_router(project.router)
 router.include_router(workers.router)
 router.include_router(account.router)
+router.include_router(api_page.router)
 router.include_router(receipt.router)

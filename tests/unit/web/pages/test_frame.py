@@ -47,6 +47,7 @@ def pages(site: Site) -> list[str]:
         f"{project}/settings",
         "/workers",
         "/account",
+        "/api",
         build,
         f"{build}/log",
         f"{build}/receipt",
