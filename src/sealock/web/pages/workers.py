@@ -12,6 +12,7 @@ from sealock.core.access import Permission
 from sealock.core.errors import UsageError
 from sealock.core.naming import rule_of
 from sealock.core.queue import LABEL, MOST_LABELS
+from sealock.core.worker_state import WorkerState
 from sealock.core.workers import MOST_MACHINES, WORKER_NAME, Worker
 from sealock.web.asking import service_of
 from sealock.web.origin import Origin
@@ -23,6 +24,8 @@ WORKER_PORT = 8444
 """The usual one."""
 AWAY = 60.0
 """Seconds without a word after which a worker is shown as away."""
+MOST_REMOVED = 20
+"""Of those that were removed, the ones heard of last are shown."""
 
 Operator = Annotated[Viewer, Depends(Needs(Permission.WORKERS_WRITE))]
 router = APIRouter(prefix="/workers", include_in_schema=False)
@@ -100,6 +103,12 @@ def _join_command(request: Request) -> str:
     return f"sealock worker --server {shlex.quote(server)} --state /var/lib/sealock-worker --join -"
 
 
+def _in_order(worker: Worker) -> tuple[float, str]:
+    """By name; those that were removed by when they were last heard of, the latest first."""
+    removed = worker.state is WorkerState.REVOKED
+    return -(worker.seen_at or worker.created_at) if removed else 0.0, worker.name
+
+
 async def _page(
     request: Request,
     *,
@@ -112,7 +121,8 @@ async def _page(
         request,
         "workers.html",
         422 if faults else 200,
-        workers=await service_of(request).workers.all(),
+        workers=sorted(await service_of(request).workers.all(), key=_in_order),
+        most_removed=MOST_REMOVED,
         form=form or Form(),
         faults=(faults or Faults()).found,
         invited=invited,

@@ -137,7 +137,7 @@ function start(view) {
       if (!outline) return;
       total = Math.max(total, outline.total_lines);
       rows.outline(outline, total);
-      button("next-error").disabled = button("previous-error").disabled = !errors().length;
+      button("next-error").hidden = button("previous-error").hidden = !errors().length;
     } catch { /* the log is shown without it */ }
   }
 
