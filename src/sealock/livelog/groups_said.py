@@ -73,6 +73,11 @@ class Listening:
             yield said_in(self._begun, self.line)
 
     @property
+    def heard(self) -> int:
+        """The number of the last line of which something came."""
+        return self.line if self._begun else self.line - 1
+
+    @property
     def is_full(self) -> bool:
         """Nothing more is kept."""
         return len(self._said) >= MOST_SAID or self._heard >= MOST_HEARD

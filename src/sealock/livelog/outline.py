@@ -81,8 +81,7 @@ def _made(
     outliner = groups.Outliner(marks)
     for said in listening.said():
         outliner.add_said(said)
-    read_to = min(listening.line, lines)
-    outliner.pass_to(read_to, end=read_to < lines)
+    outliner.pass_to(listening.heard, end=listening.heard < lines)
     found = outliner.outline(lines if complete else None)
     opening = failing.opening(reader, marks)
     command = opening.command if opening else None

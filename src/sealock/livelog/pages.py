@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from sealock.core.errors import UsageError
@@ -28,6 +28,7 @@ BEGINNING = 200
 FORMAT = 1
 """To be counted up when the same line becomes other HTML, so that no browser shows what it kept."""
 
+_AT_ONCE = 100  # lines
 _FRAGMENT = re.compile(r"#?L([1-9][0-9]{0,11})(?:-L?([1-9][0-9]{0,11}))?")
 
 
@@ -76,9 +77,10 @@ def page(reader: LogReader, number: int | None = None) -> Page:
         )
     first = (number - 1) * PAGE + 1
     style = style_before(reader, first)
-    lines = reader.read(first, PAGE)
+    tag = _Tag(style)
+    shown = rows(tag.of(_lines(reader, first, PAGE)), style)
     final = reader.complete or reader.lines > number * PAGE
-    return Page(number, rows(lines, style), count, reader.lines, _tag(lines, style), final)
+    return Page(number, shown, count, reader.lines, str(tag), final)
 
 
 def rows(lines: Iterable[Line], style: Style = PLAIN) -> list[Row]:
@@ -102,7 +104,7 @@ def style_before(reader: LogReader, line: int) -> Style:
     was switched on before is not known: no page is read for more than one other."""
     ansi = Ansi()
     first = max(1, (page_of(line) - 2) * PAGE + 1)
-    for before in reader.read(first, line - first):
+    for before in _lines(reader, first, line - first):
         ansi.skip(before.data)
     return ansi.style
 
@@ -121,8 +123,25 @@ def linked_lines(fragment: str) -> tuple[int, int] | None:
     return min(first, last), max(first, last)
 
 
-def _tag(lines: Iterable[Line], style: Style) -> str:
-    digest = hashlib.sha256(repr((FORMAT, style.fg, style.bg, sorted(style.attributes))).encode())
-    for line in lines:
-        digest.update(b"%d %r %d\n%b\n" % (line.number, line.at, line.cut, line.data))
-    return f'"{digest.hexdigest()[:32]}"'
+def _lines(reader: LogReader, first: int, count: int) -> Iterator[Line]:
+    """As `read`, a few at a time: a page of the longest lines has 32 MiB."""
+    behind = first + count
+    while first < behind and (lines := reader.read(first, min(_AT_ONCE, behind - first))):
+        yield from lines
+        first = lines[-1].number + 1
+
+
+class _Tag:
+    """Of a page that begins in this style, once its lines have gone through."""
+
+    def __init__(self, style: Style) -> None:
+        begin = repr((FORMAT, style.fg, style.bg, sorted(style.attributes)))
+        self._digest = hashlib.sha256(begin.encode())
+
+    def of(self, lines: Iterable[Line]) -> Iterator[Line]:
+        for line in lines:
+            self._digest.update(b"%d %r %d\n%b\n" % (line.number, line.at, line.cut, line.data))
+            yield line
+
+    def __str__(self) -> str:
+        return f'"{self._digest.hexdigest()[:32]}"'

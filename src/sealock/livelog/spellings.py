@@ -23,6 +23,10 @@ LONGEST_SPELLED = 64 * 1024
 """Bytes. Of a secret longer than this only the likeliest spellings are looked for: it is a file, and all
 spellings of a megabyte are a hundred megabytes."""
 
+LONGEST_WRAPPED = 2 * 1024
+"""Bytes. Of a secret longer than this, wrapped Base64 is looked for where it is encoded alone; behind
+something else some twenty bytes beside each end of a line are not found."""
+
 _BASE64_WIDTHS = (76, 64)  # what `base64` and `openssl` break lines at
 _HEX_WIDTH = 60  # xxd -p
 
@@ -118,6 +122,22 @@ def _in_base64(form: bytes) -> Iterator[bytes]:
             yield text.translate(bytes.maketrans(b"+/", b"-_"))
     for width in _BASE64_WIDTHS:
         yield _wrapped(b64encode(form), width)
+        if len(form) <= LONGEST_WRAPPED:
+            yield from _wrapped_behind(form, width)
+
+
+def _wrapped_behind(form: bytes, width: int) -> Iterator[bytes]:
+    """In wrapped Base64, behind anything: wherever in it a line may end. Its first line's beginning is another
+    for each number of bytes before it in that line; the edges are as those of `_aligned_base64`."""
+    for before in range(1, width * 3 // 4):
+        text = b64encode(bytes(before) + form)
+        if len(text) <= width:
+            continue  # all of it stands in one line
+        first, behind_last = -(-8 * before // 6), 8 * (before + len(form)) // 6
+        for end in {behind_last, len(text.rstrip(b"=")), len(text)}:
+            lines = [text[start : start + width] for start in range(0, end, width)]
+            lines[-1] = lines[-1][: (end - 1) % width + 1]
+            yield b"\n".join(lines)[first + first // width :]
 
 
 def _aligned_base64(form: bytes, before: int) -> Iterator[bytes]:
