@@ -83,14 +83,16 @@ class Keeping:
     def _keeper_key_sets(self) -> KeySets:
         """The key sets, once it is proved that they open: better at the start than when a build waits. A
         passphrase is asked for here as well, while there is somebody to ask."""
-        from sealock.core.decision import Denied
         from sealock.core.errors import PermanentError
+        from sealock.keeper.backends.port import Fails
 
         sets = self._key_sets()
         status = sets.backends.current.status()
-        if isinstance(status.works, Denied):
+        if isinstance(status.works, Fails):
             raise PermanentError(
-                f"the back end {status.name} of the keys does not work", details=status.works.reason
+                f"the back end {status.name} of the keys does not work",
+                details=status.works.reason,
+                resolution=status.works.advice,
             )
         return sets
 

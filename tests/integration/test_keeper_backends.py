@@ -136,19 +136,32 @@ async def test_it_does_not_start_with_the_wrong_passphrase(
     wrong = passphrase_file(tmp_path, "another passphrase")
     said = refusal(directory, [*passphrase_subject.before, f"SEALOCK_KEY_PASSPHRASE_FILE={wrong}"])
     assert "passphrase of the key-encryption keys is wrong" in said
+    assert "What to do: Give the right passphrase" in said
     assert "another passphrase" not in said
 
 
 def test_it_does_not_start_with_nobody_to_ask(tmp_path: Path) -> None:
     said = refusal(tmp_path / "installation", ["env", "SEALOCK_KEY_BACKEND=passphrase"])
     assert "there is nobody to ask" in said
+    assert "What to do: Set key_passphrase_file" in said
 
 
 def test_it_does_not_start_with_a_sealed_vault(
     vault_subject: Subject, vault: RunningVault, tmp_path: Path
 ) -> None:
     vault.vault.sealed = True
-    assert "it is sealed" in refusal(tmp_path / "installation", vault_subject.before)
+    said = refusal(tmp_path / "installation", vault_subject.before)
+    assert "it is sealed" in said
+    assert "What to do: Unseal it" in said
+
+
+def test_it_does_not_start_with_a_token_that_ran_out(
+    vault_subject: Subject, vault: RunningVault, tmp_path: Path
+) -> None:
+    vault.vault.tokens = dict.fromkeys(vault.vault.tokens, 0.0)
+    said = refusal(tmp_path / "installation", vault_subject.before)
+    assert "Vault refused the token" in said
+    assert "What to do: Renew it" in said
 
 
 def test_it_does_not_start_with_a_key_others_can_read(tmp_path: Path) -> None:
@@ -157,3 +170,4 @@ def test_it_does_not_start_with_a_key_others_can_read(tmp_path: Path) -> None:
     key.chmod(0o444)
     said = refusal(tmp_path / "installation", ["env", f"SEALOCK_KEY_ENCRYPTION_KEY={key}"])
     assert "not safe to use" in said
+    assert "What to do: If nobody else can have seen it" in said

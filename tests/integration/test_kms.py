@@ -5,14 +5,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
+import boto3
 import pytest
+from moto.core.authorization import enable_iam_authentication
 
 from sealock.core.errors import PermanentError, SealockError, TemporaryError, UsageError
 from sealock.core.sealed import DoesNotOpen
 from sealock.core.secret import Secret
 from sealock.keeper.backends.kms import KmsBackend
 from sealock.keeper.backends.options import KmsOptions
-from sealock.keeper.backends.port import Wrapped
+from sealock.keeper.backends.port import Fails, Wrapped
 from tests.support.kms import CREDENTIALS, RunningKms, running_kms
 
 pytestmark = pytest.mark.slow
@@ -57,6 +59,27 @@ def test_a_disabled_key_is_refused(kms: RunningKms, backend: KmsBackend) -> None
     assert backend.status().works
     kms.client.disable_key(KeyId=kms.key.rpartition("/")[2])
     assert "the key is Disabled" in str(backend.status().works)
+
+
+def test_credentials_that_may_not(kms: RunningKms, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As IAM decides it: a user who may encrypt and nothing else, and one whom AWS does not know."""
+    kms.be_user(monkeypatch, "kms:Encrypt")
+    denied = KmsBackend(KmsOptions(kms.key, kms.endpoint))
+    with enable_iam_authentication():
+        wrapped = denied.wrap(Secret(VALUE), b"a")
+        with pytest.raises(PermanentError, match="AWS KMS refused") as refused:
+            denied.unwrap(wrapped, b"a")
+        assert refused.value.details.startswith("decrypt: ")
+        assert "docs/keys.md" in refused.value.resolution
+        status = denied.status()
+        assert isinstance(status.works, Fails)
+        assert "docs/keys.md" in status.works.advice
+    denied.close()
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIA0000000000000000")
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    with enable_iam_authentication():
+        error = refusal(KmsOptions(kms.key, kms.endpoint))
+    assert "AWS KMS refused" in error.brief
 
 
 def test_rotation_does_not_use_up_the_rotations_kms_allows(kms: RunningKms, backend: KmsBackend) -> None:

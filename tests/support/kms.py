@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import boto3
+import pytest
 from moto.server import ThreadedMotoServer
 
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
@@ -25,6 +27,21 @@ class RunningKms:
     def new_key(self) -> str:
         """Another key's ARN."""
         return str(self.client.create_key()["KeyMetadata"]["Arn"])
+
+    def be_user(self, monkeypatch: pytest.MonkeyPatch, action: str) -> None:
+        """From now on ask as a new user of the account, who may do that and nothing else."""
+        iam = boto3.client("iam", endpoint_url=self.endpoint, region_name="eu-west-1")
+        iam.create_user(UserName="keeper")
+        policy = {
+            "Version": "2012-10-17",
+            "Statement": [{"Effect": "Allow", "Action": action, "Resource": "*"}],
+        }
+        iam.put_user_policy(UserName="keeper", PolicyName="keeper", PolicyDocument=json.dumps(policy))
+        made = iam.create_access_key(UserName="keeper")["AccessKey"]
+        iam.close()
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", made["AccessKeyId"])
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", made["SecretAccessKey"])
+        monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # which remembers who it was
 
 
 @contextmanager

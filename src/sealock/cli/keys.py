@@ -180,6 +180,8 @@ def _tell_rotated(done: Rotated) -> None:
 def _tell(found: KeyringStatus) -> None:
     works = f"does not work: {found.works.reason}" if isinstance(found.works, Denied) else "works"
     click.echo(f"{'back end':<12}{found.backend}, {works}")
+    if found.advice:
+        click.echo(f"{'what to do':<12}{found.advice}")
     click.echo(f"{'key':<12}{found.key or 'cannot be told'}")
     click.echo(f"{'rotated':<12}{_day(found.root_rotated_at)}")
     click.echo(f"{'key sets':<12}{found.owners}, and {found.destroyed} destroyed")

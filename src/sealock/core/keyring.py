@@ -40,13 +40,15 @@ class Progress:
 @dataclass(frozen=True)
 class KeyringStatus:
     """backend: `file`, `passphrase`, `vault` or `kms`. key: the id of its key in use, empty if it cannot be
-    told. works: whether it wrapped and unwrapped something just now. notes: what an operator should know.
+    told. works: whether it wrapped and unwrapped something just now, and has every key that key sets were
+    wrapped by. advice: what to do if not. notes: what an operator should know.
     owners, destroyed: how many have key sets, and had. old_projects: whose keys are sealed the old way.
     unfinished: the rotation that was cut short. Times: seconds since 1970, None for never."""
 
     backend: str
     key: str
     works: Decision
+    advice: str
     notes: tuple[str, ...]
     owners: int
     destroyed: int

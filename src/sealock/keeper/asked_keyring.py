@@ -46,6 +46,7 @@ class AskedKeyring:
             backend=told.backend,
             key=told.key,
             works=Denied(told.why) if told.why else Allowed(),
+            advice=told.advice,
             notes=told.notes,
             owners=told.owners,
             destroyed=told.destroyed,

@@ -186,8 +186,9 @@ async def _alone(path: Path) -> AsyncIterator[None]:
 
 def _did_not_start(said: Sequence[bytes]) -> PermanentError:
     told = b"".join(said).decode(errors="replace").strip()
+    knows = "What to do: " in told
     return PermanentError(
         "the keeper did not start",
         details=told or "it said nothing",
-        resolution="`sealock keeper` starts it by hand, and `sealock keeper status` asks it how it is.",
+        resolution="" if knows else "`sealock keeper` starts it by hand, and says more.",
     )

@@ -108,12 +108,14 @@ def _opened(asked: Restore) -> BackupContent:
 
 
 def _missing(sets: KeySets, each: BackupSet) -> BackupSet | None:
-    """What the backup has more of a key set. None if that is nothing, or the keys were destroyed here."""
+    """What the backup has more of a key set, or has whole: a version whose key-encryption key is lost is not
+    there. None if that is nothing, or the keys were destroyed here."""
     owner = _owner(each)
     if sets.files.is_destroyed(owner):
         return None
     there = sets.files.load(owner)
-    publics = {version.version: version.public for version in (there.versions if there else ())}
+    versions = there.versions if there else ()
+    publics = {version.version: version.public for version in versions}
     for version in each.versions:
         with Secret(version.seed) as seed:
             if public_half(seed) != version.public:
@@ -123,7 +125,8 @@ def _missing(sets: KeySets, each: BackupSet) -> BackupSet | None:
                 f"version {version.version} of the key set of {owner} is there with other keys",
                 resolution="This backup is of another installation, or of one that went another way since.",
             )
-    more = tuple(version for version in each.versions if version.version not in publics)
+    opens = {version.version for version in versions if there and sets.opens(there, version)}
+    more = tuple(version for version in each.versions if version.version not in opens)
     return each.model_copy(update={"versions": more}) if more else None
 
 

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from sealock.core.decision import Denied
+from sealock.core.decision import Allowed
 from sealock.core.errors import PermanentError, UsageError
 from sealock.core.release import KeyFact, KeysDestroyed, PassphraseChanged
 from sealock.core.secret import Secret
 from sealock.keeper import key_messages as keys
 from sealock.keeper.backends.passphrase import PassphraseBackend
+from sealock.keeper.backends.port import Fails
+from sealock.keeper.backends.proof import fails
 from sealock.keeper.backup import export_part, restore_part
 from sealock.keeper.journal import Journal
 from sealock.keeper.kek import FileKek
@@ -87,11 +89,13 @@ class KeyCare:
     def _keys(self) -> keys.Keys:
         backends, journal = self._sets.backends, self._journal.read()
         backend = backends.current.status()
+        works = self._works(backend.works)
         leaving = [f"still reading what {each.name} wrapped" for each in backends.leaving]
         return keys.Keys(
             backend=backend.name,
             key=backend.key,
-            why=backend.works.reason if isinstance(backend.works, Denied) else "",
+            why=works.reason if isinstance(works, Fails) else "",
+            advice=works.advice if isinstance(works, Fails) else "",
             notes=(*backend.notes, *leaving),
             owners=len(self._sets.files.owners()),
             destroyed=len(self._sets.files.destroyed()),
@@ -99,6 +103,12 @@ class KeyCare:
             root_rotated_at=journal.root_rotated_at,
             sets_rotated_at=journal.sets_rotated_at,
         )
+
+    def _works(self, backend: Allowed | Fails) -> Allowed | Fails:
+        """Whether the back end does, and has every key that it once had."""
+        if isinstance(backend, Allowed) and (missed := self._sets.missed_keys()):
+            return fails(missed[0])
+        return backend
 
     def _owners(self, request: keys.AskOwners) -> keys.Owners:
         found = later(self._sets.files.owners(), request.after)

@@ -182,12 +182,14 @@ KeyRequest = (
 
 
 class Keys(_Part):
-    """`core.keyring.KeyringStatus`, but for what only the store knows. why: `` if the back end works."""
+    """`core.keyring.KeyringStatus`, but for what only the store knows. why: `` if the keys work, else
+    what is wrong. advice: what to do then."""
 
     reply: Literal["keys"] = "keys"
     backend: str
     key: str
     why: _Told
+    advice: _Told
     notes: tuple[_Told, ...]
     owners: Count
     destroyed: Count

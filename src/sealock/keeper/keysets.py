@@ -12,14 +12,15 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from sealock.core.errors import PermanentError
-from sealock.core.sealed import Owner, PublicKey, RetiredKey, Sealed, canonical
+from sealock.core.errors import PermanentError, SealockError
+from sealock.core.sealed import DoesNotOpen, Owner, PublicKey, RetiredKey, Sealed, canonical
 from sealock.core.secret import Secret
 from sealock.keeper.backends.port import Backends, Wrapped
 from sealock.keeper.keyset_files import KeySetFiles
@@ -123,18 +124,61 @@ class KeySets:
             created_at=at,
         )
 
+    def opens(self, record: KeySetRecord, version: KeyVersionRecord) -> bool:
+        """Whether the secret of that version comes out. TemporaryError if the back end cannot say now."""
+        try:
+            self.seed(record, version).forget()
+        except PermanentError:
+            return False
+        return True
+
+    def missed_keys(self) -> list[SealockError]:
+        """For each key of a back end that some key set was wrapped by and that is not to be had: why."""
+        seen: dict[str, SealockError | None] = {}
+        for record, version in self._versions():
+            if version.wrapped_by not in seen:
+                with suppress(DoesNotOpen):  # that record alone was altered
+                    seen[version.wrapped_by] = self._missed(record, version)
+        return [why for why in seen.values() if why is not None]
+
+    def _versions(self) -> Iterator[tuple[KeySetRecord, KeyVersionRecord]]:
+        for record in filter(None, map(self.files.load, self.files.owners())):
+            for version in record.versions:
+                yield record, version
+
+    def _missed(self, record: KeySetRecord, version: KeyVersionRecord) -> SealockError | None:
+        """Why the key that wrapped this version is not to be had; None if it is. DoesNotOpen."""
+        try:
+            self.seed(record, version).forget()
+        except DoesNotOpen:
+            raise
+        except SealockError as error:
+            return error
+        return None
+
     def _create(self, owner: Owner) -> KeySetRecord:
         with self.files.locked():
             if self.files.is_destroyed(owner):
                 raise _destroyed(owner)
             record = self.files.load(owner)
             if record is None:
+                self._refuse_beside_lost_keys()
                 first = self._new_version(owner, 1, self._generation())
                 record = KeySetRecord(
                     owner=OwnerRecord(account=owner.account, project=owner.project), versions=(first,)
                 )
                 self.files.save(record)
             return record
+
+    def _refuse_beside_lost_keys(self) -> None:
+        """With the wrong key-encryption key in the place of the right one nothing new is made: it would be
+        lost as soon as the right one is back. One owner's key set stands for all."""
+        for owner in self.files.owners()[:1]:
+            if (record := self.files.load(owner)) is None:
+                continue
+            with suppress(DoesNotOpen):
+                if (why := self._missed(record, record.versions[-1])) is not None:
+                    raise why
 
     def _new_version(self, owner: Owner, version: int, generation: int) -> KeyVersionRecord:
         with Secret(os.urandom(SEED_LENGTH)) as seed:

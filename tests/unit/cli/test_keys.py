@@ -75,8 +75,22 @@ def test_status_of_a_key_that_is_not_safe_to_use(sealock: Sealock, tools: KeysTo
     assert code == 3
     assert "does not work: " in out
     assert "not safe to use" in out
+    assert "what to do" in out
     code, out, _ = sealock("keys", "status", "--json")
     assert (code, json.loads(out)["works"]) == (3, False)
+
+
+def test_status_of_another_key_in_the_place_of_the_right_one(sealock: Sealock, tools: KeysTools) -> None:
+    tools.ours.put(PARSER, "TOKEN", b"value")
+    right = tools.ours.backend.current()
+    (tools.directory / "keys" / "key-encryption-key").unlink()
+    code, out, _ = sealock("keys", "status")
+    assert code == 3
+    assert f"does not work: a key set is wrapped by a key-encryption key that is not there: {right}" in (
+        out.replace("It is wrapped by ", "").replace("'", "")
+    )
+    assert "`sealock keys restore`" in out
+    assert json.loads(sealock("keys", "status", "--json")[1])["works"] is False
 
 
 def test_rotate_both_levels(sealock: Sealock, tools: KeysTools) -> None:

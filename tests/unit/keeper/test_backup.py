@@ -54,6 +54,28 @@ def test_everything_lost_but_the_store_and_the_backup(ours: Installation) -> Non
     assert restored(ours, backup) == 0
 
 
+def test_the_key_file_lost_and_the_key_sets_still_there(ours: Installation) -> None:
+    values, backup = ours.everything(), exported(ours)
+    (ours.directory / "keys" / "key-encryption-key").unlink()
+    with pytest.raises(PermanentError, match="that is not there"):
+        ours.everything()
+    assert restored(ours, backup) == 2
+    assert ours.everything() == values
+    assert restored(ours, backup) == 0
+    ours.rotate("sets")
+    assert ours.everything() == values
+
+
+def test_under_another_back_end_and_the_key_sets_still_there(ours: Installation) -> None:
+    values, backup = ours.everything(), exported(ours)
+    place = ours.directory / "keys" / "passphrase"
+    moved = Installation(
+        ours.directory, PassphraseBackend(place, lambda: Secret(b"correct horse battery"), CHEAP)
+    )
+    assert restored(moved, backup) == 2
+    assert moved.everything() == values
+
+
 def test_under_another_back_end(ours: Installation) -> None:
     values, backup = ours.everything(), exported(ours)
     shutil.rmtree(ours.directory / "keys")

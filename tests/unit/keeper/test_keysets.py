@@ -225,3 +225,25 @@ def test_a_back_end_that_is_not_configured_is_named(ours: Installation) -> None:
 def test_two_processes_make_one_key_set(ours: Installation) -> None:
     again = Installation(ours.directory, FileBackend(ours.directory / "keys" / "key-encryption-key"))
     assert ours.sets.public_key(PARSER) == again.sets.public_key(PARSER)
+
+
+def test_beside_the_wrong_key_nothing_new_is_made(ours: Installation) -> None:
+    name, key = ours.put(PARSER, "TOKEN", VALUE), ours.directory / "keys" / "key-encryption-key"
+    right = key.rename(key.with_name("right"))
+    for owner in (PRINTER, Owner("team")):
+        with pytest.raises(PermanentError, match="a key-encryption key that is not there"):
+            ours.sets.public_key(owner)
+    assert ours.files.owners() == [PARSER]
+    right.replace(key)
+    ours.put(PRINTER, "TOKEN", VALUE)
+    assert ours.get(name) == VALUE
+
+
+def test_keys_that_are_missed_are_told_once_each(ours: Installation, alter: Alter) -> None:
+    for owner in (PARSER, PRINTER):
+        ours.put(owner, "TOKEN", VALUE)
+    assert ours.sets.missed_keys() == []
+    alter(lambda version: version.update(wrapped=b64encode(bytes(60)).decode()))
+    assert ours.sets.missed_keys() == []  # what is wrong there is not the key
+    (ours.directory / "keys" / "key-encryption-key").unlink()
+    assert len(ours.sets.missed_keys()) == 1

@@ -71,6 +71,7 @@ def test_a_request_is_read_as_it_was_written(request_: protocol.Request) -> None
             backend="file",
             key="file:0",
             why="",
+            advice="",
             notes=("a",),
             owners=1,
             destroyed=0,

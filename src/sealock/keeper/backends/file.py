@@ -88,7 +88,8 @@ class FileBackend:
         raise PermanentError(
             "a key set is wrapped by a key-encryption key that is not there",
             details=f"It is wrapped by {key[:100]!r}, which is not the key in {self._path}.",
-            resolution="Restore that key's file from its backup.",
+            resolution="Put that key's file back. If it is lost, `sealock keys restore` brings key sets back "
+            "from their backup.",
         )
 
 

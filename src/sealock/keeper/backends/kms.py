@@ -16,12 +16,11 @@ import importlib
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sealock.core.decision import Denied
 from sealock.core.errors import PermanentError, SealockError, TemporaryError, UsageError
 from sealock.core.sealed import DoesNotOpen
 from sealock.core.secret import Secret
 from sealock.keeper.backends.options import KmsOptions
-from sealock.keeper.backends.port import LONGEST_WRAPPED, BackendStatus, Wrapped
+from sealock.keeper.backends.port import LONGEST_WRAPPED, BackendStatus, Fails, Wrapped
 from sealock.keeper.backends.proof import prove
 
 DEADLINE = 10
@@ -95,7 +94,7 @@ class KmsBackend:
             return BackendStatus(self.name, "", works)
         state = self._ask("describe_key")["KeyMetadata"]["KeyState"]
         if state != "Enabled":
-            return BackendStatus(self.name, self.current(), Denied(f"the key is {state}"))
+            return BackendStatus(self.name, self.current(), Fails(f"the key is {state}", "Enable it in KMS."))
         return BackendStatus(self.name, self.current(), works)
 
     def close(self) -> None:

@@ -70,7 +70,8 @@ class PassphraseBackend:
             raise PermanentError(
                 "a key set is wrapped by a key-encryption key that is not there",
                 details=f"It is wrapped by {wrapped.key[:100]!r}, which is not in {self._path}.",
-                resolution="Restore that file from its backup.",
+                resolution="Put that file back. If it is lost, `sealock keys restore` brings key sets back "
+                "from their backup.",
             )
         with self._open(kept, entry) as key, Secret(derive(key, f"purpose {PURPOSE}")) as subkey:
             return aead.decrypt(subkey, wrapped.data, associated)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from sealock.core.decision import Decision
+from sealock.core.decision import Allowed, Denied
 from sealock.core.errors import PermanentError
 from sealock.core.secret import Secret
 
@@ -28,13 +28,21 @@ class Wrapped:
 
 
 @dataclass(frozen=True)
+class Fails(Denied):
+    """That a back end does not work. advice: what to do about it."""
+
+    advice: str
+
+
+@dataclass(frozen=True)
 class BackendStatus:
     """name: `file`, `passphrase`, `vault` or `kms`. key: the id of the key in use, empty if it cannot be
-    told. works: whether a wrapped secret came out again just now. notes: what an operator should know."""
+    told. works: whether a wrapped secret came out again just now; `Fails` if not. notes: what an operator
+    should know."""
 
     name: str
     key: str
-    works: Decision
+    works: Allowed | Fails
     notes: tuple[str, ...] = ()
 
 
