@@ -25,7 +25,10 @@ spellings of a megabyte are a hundred megabytes."""
 
 LONGEST_WRAPPED = 2 * 1024
 """Bytes. Of a secret longer than this, wrapped Base64 is looked for where it is encoded alone; behind
-something else some twenty bytes beside each end of a line are not found."""
+something else, some twenty bytes beside each end of a line may not be found."""
+
+FEWEST_OF_A_LINE = 8
+"""Characters of wrapped Base64 at one end of a secret, beside the end of a line."""
 
 _BASE64_WIDTHS = (76, 64)  # what `base64` and `openssl` break lines at
 _HEX_WIDTH = 60  # xxd -p
@@ -127,17 +130,18 @@ def _in_base64(form: bytes) -> Iterator[bytes]:
 
 
 def _wrapped_behind(form: bytes, width: int) -> Iterator[bytes]:
-    """In wrapped Base64, behind anything: wherever in it a line may end. Its first line's beginning is another
-    for each number of bytes before it in that line; the edges are as those of `_aligned_base64`."""
+    """In wrapped Base64, behind anything: for each number of bytes before it in its first line. The edges are
+    as those of `_aligned_base64`; and a few characters before the end of a line are left out, since else
+    every line that ends so would be held back until the next one comes."""
     for before in range(1, width * 3 // 4):
         text = b64encode(bytes(before) + form)
-        if len(text) <= width:
-            continue  # all of it stands in one line
         first, behind_last = -(-8 * before // 6), 8 * (before + len(form)) // 6
+        if behind_last <= width:
+            continue  # all of it stands in one line
+        start = first if width - first >= FEWEST_OF_A_LINE else width
         for end in {behind_last, len(text.rstrip(b"=")), len(text)}:
-            lines = [text[start : start + width] for start in range(0, end, width)]
-            lines[-1] = lines[-1][: (end - 1) % width + 1]
-            yield b"\n".join(lines)[first + first // width :]
+            if end - start >= FEWEST_OF_A_LINE:
+                yield _wrapped(text[:end], width)[start + start // width :]
 
 
 def _aligned_base64(form: bytes, before: int) -> Iterator[bytes]:

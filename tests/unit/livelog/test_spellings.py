@@ -13,6 +13,7 @@ import subprocess
 import urllib.parse
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Callable
+from itertools import product
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -22,7 +23,7 @@ from hypothesis import strategies as st
 
 from sealock.core.secret import Secret
 from sealock.livelog.mask import StreamMasker
-from sealock.livelog.spellings import SHORTEST, spell
+from sealock.livelog.spellings import FEWEST_OF_A_LINE, SHORTEST, spell
 
 TOKEN = b"s3cr3t-T0ken/+with=signs"
 AWKWARD = 'p4ss "w\'ord" $HOME `id` \\ <&> ünï/✓'.encode()
@@ -131,6 +132,23 @@ def test_long_base64_is_masked_when_it_is_wrapped(width: int, length: int) -> No
     encoded = b64encode(secret)
     lines = [encoded[start : start + width] for start in range(0, len(encoded), width)]
     assert masked(secret, b"\n".join(lines) + b"\n") == b"***\n" * len(lines)
+
+
+@pytest.mark.parametrize("length", [20, 40, 200, 900])
+@pytest.mark.parametrize("width", [64, 76])
+def test_base64_behind_something_is_masked_wherever_a_line_ends(width: int, length: int) -> None:
+    """As `printf 'Bearer %s' "$TOKEN" | base64` prints it."""
+    secret = b"s" + random.Random(7).randbytes(length).replace(b"\n", b"+") + b"t"
+    masker = StreamMasker()
+    masker.add("S", Secret(secret))
+    for before, after in product(range(1, 60), [0, 1, 40]):
+        encoded = b64encode(b"B" * before + secret + b"A" * after)
+        lines = [encoded[start : start + width] for start in range(0, len(encoded), width)]
+        shown = masker.feed(b"\n".join(lines) + b"\n") + masker.finish()
+        left = shown.replace(b"***", b"").replace(b"\n", b"")
+        # At each edge one group of four characters, and a few before the end of the first line.
+        neighbours = len(b64encode(b"B" * before)) + len(b64encode(b"A" * after))
+        assert len(left) <= neighbours + 8 + FEWEST_OF_A_LINE, (before, after)
 
 
 BASH = shutil.which("bash") or "bash"
