@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from sealock.builds.intake import pipelines_again
 from sealock.builds.projects import HOW_TO_GET_HOST_KEYS
 from sealock.core.accounts import Account
 from sealock.core.build import Outcome
@@ -375,16 +376,21 @@ class MemoryIntake:
         return await self.builds.create(account, replace(new, delivery=delivery), protected=False)
 
     async def restart(
-        self, account: str, build: str, *, failed_only: bool, person: str | None, delivery: str = ""
+        self,
+        account: str,
+        build: str,
+        *,
+        failed_only: bool,
+        person: str | None,
+        only: tuple[str, ...] = (),
+        delivery: str = "",
     ) -> Created:
         old = await self.builds.get(account, build)
         if old is None:
             raise LookupError(build)
         if old.state is not BuildState.ENDED:
             raise UsageError("the build has not ended", resolution="Wait until it has, or cancel it.")
-        pipelines = old.failed_pipelines if failed_only else old.pipelines
-        if pipelines is None:
-            raise UsageError("nothing of the build failed", resolution="Restart all of it.")
+        pipelines = pipelines_again(old, only, failed_only=failed_only)
         new = NewBuild(old.project, Trigger.RESTART, old.ref, old.branch, old.commit, person=person)
         again = replace(
             new,

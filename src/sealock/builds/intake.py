@@ -14,7 +14,7 @@ from hashlib import sha256
 
 from sealock.builds.hook_events import CheckRef, Push
 from sealock.core.build_state import BuildState, Trigger
-from sealock.core.builds import BuildRecords, Created, NewBuild
+from sealock.core.builds import BuildRecords, BuildView, Created, NewBuild
 from sealock.core.errors import UsageError
 from sealock.core.naming import rule_of
 from sealock.core.plan import MOST_PIPELINES, PIPELINE_NAME
@@ -96,20 +96,25 @@ class Intake:
         return await self._builds.create(account, new, self.is_protected(settings, new))
 
     async def restart(
-        self, account: str, build: str, *, failed_only: bool, person: str | None, delivery: str = ""
+        self,
+        account: str,
+        build: str,
+        *,
+        failed_only: bool,
+        person: str | None,
+        only: tuple[str, ...] = (),
+        delivery: str = "",
     ) -> Created:
         """The same commit again, in a new build, with the versions of secrets that the latest attempt had.
-        failed_only: only its `failed_pipelines`. UsageError if it has not ended, or nothing failed;
-        LookupError if there is no such build."""
+        What of it: `pipelines_again`. UsageError if it has not ended; LookupError if there is no such
+        build."""
         old = await self._builds.get(account, build)
         if old is None:
             raise LookupError("the account has no such build")
         settings = await self._settings(account, old.project)
         if old.state is not BuildState.ENDED:
             raise UsageError("the build has not ended", resolution="Wait until it has, or cancel it.")
-        pipelines = old.failed_pipelines if failed_only else old.pipelines
-        if pipelines is None:
-            raise UsageError("nothing of the build failed", resolution="Restart all of it.")
+        pipelines = pipelines_again(old, only, failed_only=failed_only)
         new = NewBuild(
             old.project,
             Trigger.RESTART,
@@ -146,6 +151,23 @@ class Intake:
             return Wanted(name)
         branch = self._check_ref(name.removeprefix(_BRANCHES))
         return Wanted(self._check_ref(_BRANCHES + branch), branch=branch)
+
+
+def pipelines_again(old: BuildView, only: tuple[str, ...], *, failed_only: bool) -> tuple[str, ...]:
+    """The pipelines of a restart. only: these; none: all that were asked for, or `failed_pipelines`.
+    UsageError if nothing failed, or one of `only` is none of the build's."""
+    if only:
+        had = {step.name for step in old.steps if step.kind == "test"} | set(old.pipelines)
+        for name in check_pipelines(only):
+            if name not in had:
+                raise UsageError(
+                    f"pipelines: the build has no pipeline {name}", resolution="Name those that it shows."
+                )
+        return only
+    found = old.failed_pipelines if failed_only else old.pipelines
+    if found is None:
+        raise UsageError("nothing of the build failed", resolution="Restart all of it.")
+    return found
 
 
 def check_pipelines(names: tuple[str, ...]) -> tuple[str, ...]:

@@ -130,10 +130,18 @@ class IntakePort(Protocol):
         ...
 
     async def restart(
-        self, account: str, build: str, *, failed_only: bool, person: str | None, delivery: str = ""
+        self,
+        account: str,
+        build: str,
+        *,
+        failed_only: bool,
+        person: str | None,
+        only: tuple[str, ...] = (),
+        delivery: str = "",
     ) -> Created:
-        """The same commit again, in a new build. failed_only: only the pipelines that did not pass.
-        UsageError if it has not ended, or nothing failed; LookupError if there is no such build."""
+        """The same commit again, in a new build. only: these of its pipelines; none: all, or with failed_only
+        those that did not pass. UsageError if it has not ended, nothing failed, or it has no such pipeline;
+        LookupError if there is no such build."""
         ...
 
 

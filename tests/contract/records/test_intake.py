@@ -126,8 +126,17 @@ async def test_what_is_another_accounts_is_not_there(records: Records, intake: I
         await intake.restart(OTHER, build, failed_only=False, person=None)
 
 
-async def again(records: Records, intake: Intake, build: str, *, failed_only: bool = False) -> BuildView:
-    made: Created = await intake.restart(records.account, build, failed_only=failed_only, person="bob")
+async def again(
+    records: Records,
+    intake: Intake,
+    build: str,
+    *,
+    failed_only: bool = False,
+    only: tuple[str, ...] = (),
+) -> BuildView:
+    made: Created = await intake.restart(
+        records.account, build, failed_only=failed_only, person="bob", only=only
+    )
     return await records.build(made.build)
 
 
@@ -147,6 +156,11 @@ async def test_a_repeat_is_of_the_commit_that_was_fetched_with_the_same_secrets(
     assert (new.trigger, new.person, new.message) == (Trigger.RESTART, "bob", "Add tea")
     failed = await again(records, intake, old.id, failed_only=True)
     assert failed.pipelines == ("slow", "docs")
+    one = await again(records, intake, old.id, only=("unit",))
+    assert (one.pipelines, one.secrets_of, one.commit) == (("unit",), old.id, COMMIT)
+    for strange in ("deploy", "setup", "--x"):
+        with pytest.raises(UsageError, match="pipeline"):
+            await again(records, intake, old.id, only=("unit", strange))
     asked = [
         await intake.restart(records.account, old.id, failed_only=False, person="bob", delivery="k")
         for _ in range(2)

@@ -30,10 +30,12 @@ class NewBuild(Given):
 
 
 class Restart(Given):
-    """failed_only: only the pipelines that did not pass, or were not begun."""
+    """failed_only: only the pipelines that did not pass, or were not begun. pipelines: only these of its own,
+    whatever became of them; none named means all."""
 
     failed_only: bool = False
 
+    pipelines: Pipelines = Field(default_factory=list)
 
 @router.post("/projects/{project}/builds", status_code=201, response_model=WholeBuild)
 async def start_build(
@@ -62,7 +64,8 @@ async def start_build(
 async def restart_build(
     request: Request, build: BuildPath, asker: Starter, how: Restart, key: IdempotencyKey = None
 ) -> Response:
-    """The same commit again, as a new build. 409 if it has not ended, or nothing of it failed."""
+    """The same commit again, as a new build. 409 if it has not ended, nothing of it failed, or it has no such
+    pipeline."""
     service = service_of(request)
     view = await build_of(service, asker, build)
 
@@ -73,6 +76,7 @@ async def restart_build(
                 view.id,
                 failed_only=how.failed_only,
                 person=asker.person.id,
+                only=tuple(how.pipelines),
                 delivery=delivery_of(asker, key),
             )
         return WholeBuild.whole(await build_of(service, asker, created.build))

@@ -88,10 +88,15 @@ async def cancel_build(request: Request, build_id: str, asker: Asker) -> Respons
 async def restart_build(request: Request, build_id: str, asker: Asker) -> Response:
     """The same commit again, all of it or what failed; to the new build."""
     build = await build_for(request, asker.person, build_id, Permission.BUILDS_START)
-    failed_only = (await read_form(request)).get("failed_only") == "yes"
+    form = await read_form(request)
+    failed_only = form.get("failed_only") == "yes"
     try:
         created = await service_of(request).intake.restart(
-            build.account, build.id, failed_only=failed_only, person=asker.person.id
+            build.account,
+            build.id,
+            failed_only=failed_only,
+            person=asker.person.id,
+            only=form.words("pipelines"),
         )
     except LookupError as error:
         raise HTTPException(404, "There is no such build.") from error

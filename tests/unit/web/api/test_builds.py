@@ -144,6 +144,10 @@ async def test_a_build_is_restarted(site: Site, api: httpx2.AsyncClient) -> None
     again = await api.post(f"builds/{site.red}/restart", json={"failed_only": True})
     assert again.status_code == 201
     assert (again.json()["restart_of"], again.json()["pipelines"]) == (site.red, ["unit"])
+    one = await api.post(f"builds/{site.green}/restart", json={"pipelines": ["unit"]})
+    assert (one.status_code, one.json()["pipelines"]) == (201, ["unit"])
+    none = await api.post(f"builds/{site.green}/restart", json={"pipelines": ["unit", "deploy"]})
+    assert none.status_code == 409 and "no pipeline deploy" in none.json()["detail"]
     assert (await api.post(f"builds/{site.green}/restart", json={"failed_only": True})).status_code == 409
     assert (await api.post(f"builds/{site.running}/restart", json={})).status_code == 409
     assert (await api.post(f"builds/{site.red}/restart", json={"failed_only": "yes"})).status_code == 422

@@ -138,6 +138,19 @@ async def test_a_running_build_is_stopped_and_says_so(site: Site, browser: httpx
     assert "Stopping" in page and "disabled>Cancelling" in page
 
 
+async def test_one_pipeline_of_several_can_be_restarted(site: Site, browser: httpx2.AsyncClient) -> None:
+    red = site.builds.kept[site.red]
+    assert "Restart this only" not in (await browser.get(f"/builds/{site.red}")).text, "there is one"
+    unit = next(one for one in red.steps if one.kind == "test")
+    lint = replace(unit, number=unit.number + 1, name="lint", state=StepState.PASSED)
+    site.builds.kept[site.red] = replace(red, steps=(*red.steps, lint))
+    assert (await browser.get(f"/builds/{site.red}")).text.count("Restart this only") == 2
+    again = await browser.post(f"/builds/{site.red}/restart", data={"pipelines": "lint"})
+    assert site.builds.kept[again.headers["location"].rpartition("/")[2]].pipelines == ("lint",)
+    strange = await browser.post(f"/builds/{site.red}/restart", data={"pipelines": "none"})
+    assert strange.status_code == 409
+
+
 async def test_a_build_that_runs_cannot_be_restarted(site: Site, browser: httpx2.AsyncClient) -> None:
     answer = await browser.post(f"/builds/{site.running}/restart")
     assert answer.status_code in (400, 409)
