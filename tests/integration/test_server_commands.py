@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,12 +21,20 @@ from sealock.cli.sign_ins import SignIn, SignIns
 from sealock.cli.trust import fingerprint_of
 from sealock.core.build import Outcome
 from sealock.core.build_state import BuildState
+from sealock.core.builds import run_id
 from sealock.core.queue import Fence
+from sealock.core.release import Basis, Entry, Released
 from sealock.core.secret import Secret
+from tests.support.site_log import MemoryLog
 from tests.support.site_thread import RunningSite, site_in_thread
 from tests.support.website import PASSWORD
 
 Sealock = Callable[..., tuple[int, str, str]]
+
+RELEASED = Released(
+    *("", "p", "variable", "TOKEN", 1, Basis.LEASE, "1" * 32, "", 1),
+    *("test:unit", "worker", "worker", "ab" * 32),
+)
 
 
 class NoTools:
@@ -211,6 +220,34 @@ def test_logs_are_read_followed_and_removed(
     assert sealock("logs", running.site.red)[0] == 2
 
 
+def test_each_attempt_of_a_build_can_be_asked_for(
+    running: RunningSite, sealock: Sealock, signed_in: SignIn
+) -> None:
+    site = running.site
+    before = site.builds.kept[site.red]
+    run = run_id(site.red, 2)
+    site.builds.kept[site.red] = replace(before, attempt=2)
+    site.shelf.logs[before.account, before.project, run] = MemoryLog(["the second"])
+    site.builds.receipts[site.red, 2] = b"second"
+    assert sealock("logs", "shop#2")[1] == "the second\n"
+    for how in ([], ["--follow"]):
+        assert sealock("logs", "shop#2", "--attempt", "1", *how)[1].startswith("setting up\n")
+    assert ">     3  FAILED" in sealock("logs", "shop#2", "--attempt", "1", "--failed")[1]
+    assert "second" not in sealock("logs", "shop#2", "--attempt", "1", "--json")[1]
+    code, _, err = sealock("logs", "shop#2", "--attempt", "3")
+    assert code == 2 and "no attempt 3 of shop#2: it was tried 2 times" in err
+    for attempt, of in ((1, site.red), (2, run)):
+        fact = replace(RELEASED, account=before.account, name=f"TOKEN_{attempt}", build=of)
+        site.exposures.entries[of] = [Entry(attempt, 1.0, fact, "0" * 64, "a" * 64)]
+    lines = sealock("secrets", "exposures", "shop#2")[1].splitlines()
+    assert ["TOKEN_1" in lines[0], "TOKEN_2" in lines[1]] == [True, True]
+    [one] = json.loads(sealock("secrets", "exposures", "shop#2", "--attempt", "1", "--json")[1])["items"]
+    assert (one["name"], one["attempt"]) == ("TOKEN_1", 1)
+    assert sealock("logs", "remove", "shop#2", "--attempt", "1", "--yes")[0] == 0
+    assert sealock("logs", "shop#2", "--attempt", "1")[0] == 2
+    assert sealock("logs", "shop#2")[0] == 0
+
+
 def test_secrets_go_in_and_are_listed(
     running: RunningSite, sealock: Sealock, signed_in: SignIn, tmp_path: Path
 ) -> None:
@@ -283,8 +320,13 @@ def test_a_receipt_comes_from_the_server_and_is_checked_here(
 
             return Recording()
 
+    running.site.builds.kept[running.site.green] = replace(
+        running.site.builds.kept[running.site.green], attempt=2
+    )
+    running.site.builds.receipts[running.site.green, 2] = b"second"
     assert run_command_line(Tools(), ["receipt", "verify", "shop#1"]) == 1  # type: ignore[arg-type]
-    assert seen == [(b'{"payload":"receipt"}\n', b"key")]
+    assert run_command_line(Tools(), ["receipt", "verify", "shop#1", "--attempt", "1"]) == 1  # type: ignore[arg-type]
+    assert seen == [(b"second", b"key"), (b'{"payload":"receipt"}\n', b"key")]
 
 
 def test_a_build_that_waits_is_waited_for(running: RunningSite, sealock: Sealock, signed_in: SignIn) -> None:

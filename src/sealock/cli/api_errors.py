@@ -20,6 +20,17 @@ from sealock.core.errors import PermanentError, SealockError, TemporaryError, Us
 
 LONGEST_TEXT = 2000
 
+_LISTS = {
+    "There is no such project": "`sealock projects list` lists them.",
+    "There is no such worker": "`sealock workers list` lists them.",
+    "There is no such build": "`sealock builds list` lists them.",
+    "There is no such secret": "`sealock secrets list PROJECT` lists them.",
+    "There is no such receipt": "A build has one once it has ended and a machine had run for it: "
+    "`sealock builds show BUILD` says how it ended.",
+    "There is no such log": "`sealock builds show BUILD` says how it ended.",
+    "There is no log": "`sealock builds show BUILD` says how it ended.",
+}
+
 
 class NotFound(UsageError):
     """The server has no such thing, or not for us."""
@@ -50,6 +61,8 @@ def of_answer(response: httpx2.Response, url: str) -> SealockError:
         )
     if status == 401:
         brief, resolution = f"{url} does not let us in: {brief}", f"Sign in: sealock login {url}"
+    if status == 404:
+        resolution = resolution or _where_to_look(brief)
     if status == 403:
         brief = f"This is not allowed: {brief}"
     if status in (429, 503) or (status == 409 and "retry-after" in response.headers):
@@ -60,6 +73,11 @@ def of_answer(response: httpx2.Response, url: str) -> SealockError:
     return PermanentError(
         f"{url} had a fault: {brief}", details=named, resolution="Its log says more, under that request's id."
     )
+
+
+def _where_to_look(brief: str) -> str:
+    """For what a server has not: the command that lists what it has. `` where none would help."""
+    return next((told for start, told in _LISTS.items() if brief.startswith(start)), "")
 
 
 def of_transport(error: httpx2.TransportError, url: str) -> SealockError:

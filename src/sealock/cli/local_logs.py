@@ -13,6 +13,7 @@ import click
 from sealock.builds import logs as verbs
 from sealock.cli.display import Display, JsonDisplay, PlainDisplay
 from sealock.cli.tools import Tools
+from sealock.core.builds import run_id
 from sealock.core.errors import UsageError
 from sealock.core.event import Output
 from sealock.core.event_text import from_text
@@ -29,7 +30,7 @@ class LocalLogs:
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
 
-    def show(self, build: str, *, as_json: bool, follow: bool, failed: bool) -> None:
+    def show(self, build: str, *, attempt: int | None, as_json: bool, follow: bool, failed: bool) -> None:
         """Print it as it was shown while it was made."""
         if follow or failed:
             raise UsageError(
@@ -38,7 +39,7 @@ class LocalLogs:
             )
         _must_be_an_id(build)
         colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-        with asyncio.run(self._open(build)) as log:
+        with asyncio.run(self._open(_run(build, attempt))) as log:
             plain = PlainDisplay(sys.stdout, colour=colour)
             display: Display = JsonDisplay(sys.stdout) if as_json else plain
             replay(log, display)
@@ -47,10 +48,10 @@ class LocalLogs:
         if not complete:
             click.echo("The log ends here without an end: the build still runs, or was cut off.", err=True)
 
-    def remove(self, build: str) -> None:
+    def remove(self, build: str, attempt: int | None) -> None:
         """Remove it with its key. No keeper is needed: nothing is opened."""
         _must_be_an_id(build)
-        asyncio.run(self._remove(build))
+        asyncio.run(self._remove(_run(build, attempt)))
         click.echo(f"The log of build {build} and its key are gone; `sealock logs {build}` says so.")
 
     async def _open(self, build: str) -> LogReader:
@@ -92,6 +93,12 @@ def replay(log: LogReader, display: Display) -> None:
 
 def _show(mark: Mark, display: Display) -> None:
     display.emit(from_text(mark.text))
+
+
+def _run(build: str, attempt: int | None) -> str:
+    """The id its log is kept under. A build of `sealock run` has one attempt, one of a server of this host
+    may have more."""
+    return build if attempt is None else run_id(build, attempt)
 
 
 def _must_be_an_id(build: str) -> None:

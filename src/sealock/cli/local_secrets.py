@@ -11,12 +11,16 @@ from datetime import UTC, datetime
 import click
 
 from sealock.builds.secrets import keep_secret, project_secrets, remove_secret, version_in_use
-from sealock.cli.secret_words import scope_words
+from sealock.cli.secret_words import GIVEN_NOTHING, scope_words
 from sealock.cli.tools import Tools
-from sealock.core.release import Entry, Released
+from sealock.core.builds import run_id
+from sealock.core.release import Entry, Exposures, Released
 from sealock.core.scope import Scope
 from sealock.core.sealed import Kind, SealedVersion
 from sealock.core.secret import Secret
+
+IN_VAIN = 3
+"""Attempts in a row that were given nothing, behind which none is looked for."""
 
 
 class LocalSecrets:
@@ -68,15 +72,28 @@ class LocalSecrets:
         if left is not None and left != in_use:
             click.echo(f"NOTE: version {left} is the newest now, so builds get that one.")
 
-    def exposures(self, build: str, *, as_json: bool) -> None:
+    def exposures(self, build: str, *, attempt: int | None, as_json: bool) -> None:
         """The ledger's entries."""
-        found = asyncio.run(self._tools.exposures().exposures(build))
+        found = asyncio.run(_given(self._tools.exposures(), build, attempt))
         if as_json:
-            click.echo(json.dumps([asdict(entry) for entry in found], indent=2))
+            click.echo(json.dumps([{"attempt": number} | asdict(entry) for number, entry in found], indent=2))
         elif not found:
-            click.echo("That build was given nothing.")
-        for entry in found if not as_json else ():
-            click.echo(_row(entry))
+            click.echo(GIVEN_NOTHING)
+        for number, entry in found if not as_json else ():
+            click.echo(_row(number, entry))
+
+
+async def _given(ledger: Exposures, build: str, attempt: int | None) -> list[tuple[int, Entry]]:
+    """What each attempt was given, or that one. The ledger has each under an id of its own and does not say
+    how many there were: they are looked for until some in a row had nothing. An entry counts leases."""
+    found: list[tuple[int, Entry]] = []
+    number = attempt or 1
+    while True:
+        found += [(number, entry) for entry in await ledger.exposures(run_id(build, number))]
+        last = found[-1][0] if found else 0
+        if attempt is not None or number >= last + IN_VAIN:
+            return found
+        number += 1
 
 
 def _tell(found: list[SealedVersion], as_json: bool, nothing: str) -> None:
@@ -104,12 +121,12 @@ def _shown(each: SealedVersion) -> dict[str, object]:
     }
 
 
-def _row(entry: Entry) -> str:
+def _row(attempt: int, entry: Entry) -> str:
     assert isinstance(entry.fact, Released)
     at = datetime.fromtimestamp(entry.at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     what = f"{entry.fact.kind} {entry.fact.name} version {entry.fact.version}"
     place = f"step {entry.fact.step}" if entry.fact.step else "the fetch"
-    return f"{at}  {what}  to {place} of attempt {entry.fact.attempt}"
+    return f"{at}  {what}  to {place} of attempt {attempt}"
 
 
 def _day(seconds: float) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from sealock.cli.attempts import ATTEMPT
 from sealock.cli.places import LOCAL, places
 from sealock.cli.sanitize import printable
 from sealock.cli.tools import Tools
@@ -26,12 +27,22 @@ def logs() -> None:
 
 @logs.command()
 @click.argument("build")
+@ATTEMPT
 @click.option("-f", "--follow", is_flag=True, help="Go on as it grows, until the build has ended.")
 @click.option("--failed", is_flag=True, help="Only the lines around what failed, without colours.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @LOCAL
 @click.pass_obj
-def show(tools: Tools, build: str, *, follow: bool, failed: bool, as_json: bool, local: bool) -> None:
+def show(
+    tools: Tools,
+    *,
+    build: str,
+    attempt: int | None,
+    follow: bool,
+    failed: bool,
+    as_json: bool,
+    local: bool,
+) -> None:
     """Print what BUILD printed, with its secrets masked as they were.
 
     Signed in to a server, BUILD is one of its builds: an id, PROJECT#NUMBER, or PROJECT for its latest. Else,
@@ -39,17 +50,20 @@ def show(tools: Tools, build: str, *, follow: bool, failed: bool, as_json: bool,
 
     Each log lies sealed. The keeper opens it for whoever may read it, and writes into its ledger that it did.
     """
-    places(tools, local=local).logs.show(build, as_json=as_json, follow=follow, failed=failed)
+    places(tools, local=local).logs.show(
+        build, attempt=attempt, as_json=as_json, follow=follow, failed=failed
+    )
 
 
 @logs.command()
 @click.argument("build")
+@ATTEMPT
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @LOCAL
 @click.pass_obj
-def remove(tools: Tools, build: str, *, yes: bool, local: bool) -> None:
+def remove(tools: Tools, build: str, *, attempt: int | None, yes: bool, local: bool) -> None:
     """Remove the log of BUILD, and its key, for good. Who did it and when stays."""
     found = places(tools, local=local).logs
     if not yes:
         click.confirm(f"Remove the log of build {printable(build)} for good?", abort=True)
-    found.remove(build)
+    found.remove(build, attempt)

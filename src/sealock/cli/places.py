@@ -31,11 +31,12 @@ LOCAL: Callable[[F], F] = click.option(
 class LogPlace(Protocol):
     """The logs of builds. build: as it was typed."""
 
-    def show(self, build: str, *, as_json: bool, follow: bool, failed: bool) -> None:
-        """Print one. follow: go on as it grows. failed: only the lines around what failed."""
+    def show(self, build: str, *, attempt: int | None, as_json: bool, follow: bool, failed: bool) -> None:
+        """Print one. attempt: None for the latest. follow: go on as it grows. failed: only the lines around
+        what failed."""
         ...
 
-    def remove(self, build: str) -> None:
+    def remove(self, build: str, attempt: int | None) -> None:
         """Remove one for good, and say so."""
         ...
 
@@ -55,16 +56,17 @@ class SecretPlace(Protocol):
         """Destroy every version, or that one."""
         ...
 
-    def exposures(self, build: str, *, as_json: bool) -> None:
-        """List what a build was given."""
+    def exposures(self, build: str, *, attempt: int | None, as_json: bool) -> None:
+        """List what a build was given. attempt: in this one alone; None for all."""
         ...
 
 
 class ReceiptPlace(Protocol):
     """The receipts of builds."""
 
-    def receipt(self, named: str) -> bytes:
-        """The one that was named: by a file here, by a build there."""
+    def receipt(self, named: str, attempt: int | None) -> bytes:
+        """The one that was named: by a file here, by a build there. attempt: None for the latest that has
+        one."""
         ...
 
     def key(self, given: Path | None) -> bytes | None:

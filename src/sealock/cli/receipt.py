@@ -13,6 +13,7 @@ from pathlib import Path
 
 import click
 
+from sealock.cli.attempts import ATTEMPT
 from sealock.cli.places import LOCAL, places
 from sealock.cli.receipt_words import Fields, summary
 from sealock.cli.tools import Tools
@@ -38,11 +39,14 @@ def receipt() -> None:
 
 @receipt.command()
 @NAMED
+@ATTEMPT
 @KEY
 @AS_JSON
 @LOCAL
 @click.pass_context
-def show(ctx: click.Context, named: str, *, key: Path | None, as_json: bool, local: bool) -> None:
+def show(
+    ctx: click.Context, named: str, *, attempt: int | None, key: Path | None, as_json: bool, local: bool
+) -> None:
     """Show a receipt. Ends with 1 if it is not authentic.
 
     Signed in to a server it is that of BUILD: an id, PROJECT#NUMBER, or PROJECT for its latest. Else, and
@@ -50,7 +54,7 @@ def show(ctx: click.Context, named: str, *, key: Path | None, as_json: bool, loc
     """
     tools: Tools = ctx.obj
     place = places(tools, local=local).receipts
-    data, verifier = place.receipt(named), tools.verifier()
+    data, verifier = place.receipt(named, attempt), tools.verifier()
     statements = verifier.read(data)
     found = _verify_if_possible(tools, data, place.key(key), given=key is not None)
     if as_json:
@@ -63,6 +67,7 @@ def show(ctx: click.Context, named: str, *, key: Path | None, as_json: bool, loc
 
 @receipt.command()
 @NAMED
+@ATTEMPT
 @KEY
 @click.option(
     "--log",
@@ -74,7 +79,14 @@ def show(ctx: click.Context, named: str, *, key: Path | None, as_json: bool, loc
 @LOCAL
 @click.pass_context
 def verify(
-    ctx: click.Context, named: str, *, key: Path | None, log_file: Path | None, as_json: bool, local: bool
+    ctx: click.Context,
+    *,
+    named: str,
+    attempt: int | None,
+    key: Path | None,
+    log_file: Path | None,
+    as_json: bool,
+    local: bool,
 ) -> None:
     """Check a receipt against a public key, here: no server is believed.
 
@@ -86,7 +98,7 @@ def verify(
     """
     tools: Tools = ctx.obj
     place = places(tools, local=local).receipts
-    found = tools.verifier().verify(place.receipt(named), place.key(key))
+    found = tools.verifier().verify(place.receipt(named, attempt), place.key(key))
     log = None if log_file is None else _judge_log(found, _digest(log_file))
     if as_json:
         click.echo(json.dumps(_as_json(found) | _log_as_json(log), indent=2))

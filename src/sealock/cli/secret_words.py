@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from sealock.core.scope import Scope
 
+GIVEN_NOTHING = "That build was given nothing."
+
 
 def scope_words(scope: Scope) -> str:
     """Where a secret may be used, in words."""

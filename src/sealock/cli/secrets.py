@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from sealock.cli.attempts import MOST
 from sealock.cli.places import LOCAL, places
 from sealock.cli.tools import Tools
 from sealock.core.errors import UsageError
@@ -99,16 +100,19 @@ def remove(tools: Tools, *, project: str, name: str, version: int | None, yes: b
 
 @secrets.command()
 @click.argument("build")
+@click.option(
+    "--attempt", type=click.IntRange(1, MOST), metavar="N", help="In this attempt alone. Default: in each."
+)
 @click.option("--json", "as_json", is_flag=True, help="A JSON list of the ledger's entries.")
 @LOCAL
 @click.pass_obj
-def exposures(tools: Tools, build: str, *, as_json: bool, local: bool) -> None:
+def exposures(tools: Tools, build: str, *, attempt: int | None, as_json: bool, local: bool) -> None:
     """List what BUILD was given: which secret, which version, which step, when.
 
     The list is out of the keeper's ledger, where each line was written before the secret was handed out.
     Signed in to a server BUILD is one of its builds: an id, PROJECT#NUMBER, or PROJECT for its latest.
     """
-    places(tools, local=local).secrets.exposures(build, as_json=as_json)
+    places(tools, local=local).secrets.exposures(build, attempt=attempt, as_json=as_json)
 
 
 def _value(name: str, file: Path | None) -> Secret:

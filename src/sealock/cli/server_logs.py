@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from sealock.cli.api import Api, asked, connected
+from sealock.cli.attempts import had
 from sealock.cli.build_names import find_build
 from sealock.cli.following import follow_log
 from sealock.cli.log_text import line_text
@@ -31,49 +32,52 @@ class ServerLogs:
     def __init__(self, sign_in: SignIn) -> None:
         self._sign_in = sign_in
 
-    def show(self, build: str, *, as_json: bool, follow: bool, failed: bool) -> None:
+    def show(self, build: str, *, attempt: int | None, as_json: bool, follow: bool, failed: bool) -> None:
         """Print it, as far as there is one by now."""
         if follow and failed:
             raise UsageError("--follow and --failed do not go together", resolution="Leave one out.")
         if failed:
-            self._failed(build, as_json)
+            self._failed(build, attempt, as_json)
         else:
-            asyncio.run(self._show(build, as_json, follow))
+            asyncio.run(self._show(build, attempt, as_json, follow))
 
-    def remove(self, build: str) -> None:
-        """Remove that of its latest attempt."""
+    def remove(self, build: str, attempt: int | None) -> None:
+        """Remove that of an attempt."""
 
         async def ask(api: Api) -> dict[str, Any]:
             found = await find_build(api, build)
-            await api.change("DELETE", "builds", found["id"], "log")
+            query = {"attempt": had(found, attempt)}
+            await api.change("DELETE", "builds", found["id"], "log", query=query)
             return found
 
         found = asked(self._sign_in, ask)
         click.echo(f"The log of {name_of(found)} and its key are gone; who removed it stays known.")
 
-    async def _show(self, named: str, as_json: bool, follow: bool) -> None:
+    async def _show(self, named: str, attempt: int | None, as_json: bool, follow: bool) -> None:
         colour = wants_colour()
         async with connected(self._sign_in) as api:
             found = await find_build(api, named)
+            of = had(found, attempt)
             if follow:
-                async with aclosing(follow_log(api, found["id"])) as lines:
+                async with aclosing(follow_log(api, found["id"], of)) as lines:
                     async for line in lines:
                         print_line(line, as_json=as_json, colour=colour)
             elif as_json or colour:
-                await _pages(api, found["id"], as_json=as_json, colour=colour)
+                await _pages(api, found["id"], of, as_json=as_json, colour=colour)
             else:
-                await _raw(api, found["id"])
+                await _raw(api, found["id"], of)
         if not as_json:
             click.echo(page(self._sign_in, "builds", said(found, "id"), "log"), err=True)
 
-    def _failed(self, named: str, as_json: bool) -> None:
+    def _failed(self, named: str, attempt: int | None, as_json: bool) -> None:
         async def ask(api: Api) -> tuple[Found, Found, Found]:
             found = await find_build(api, named)
-            outline = await api.get("builds", found["id"], "log", "outline")
+            of = {"attempt": had(found, attempt)}
+            outline = await api.get("builds", found["id"], "log", "outline", query=of)
             line = outline["failing_line"]
             if line is None:
                 return found, outline, {"items": [], "next": None, "total_lines": outline["total_lines"]}
-            query = {"first": max(1, line - AROUND), "last": line + AROUND}
+            query = of | {"first": max(1, line - AROUND), "last": line + AROUND}
             return found, outline, await api.get("builds", found["id"], "log", query=query)
 
         found, outline, lines = asked(self._sign_in, ask)
@@ -112,18 +116,19 @@ def shown(line: Found, *, colour: bool) -> str:
     return line_text(html, colour=True)
 
 
-async def _pages(api: Api, build: str, *, as_json: bool, colour: bool) -> None:
+async def _pages(api: Api, build: str, attempt: int | None, *, as_json: bool, colour: bool) -> None:
     first: int | None = 1
     while first is not None:
-        found = await api.get("builds", build, "log", query={"first": first})
+        found = await api.get("builds", build, "log", query={"first": first, "attempt": attempt})
         for line in found["items"]:
             print_line(line, as_json=as_json, colour=colour)
         first = found["next"]
 
 
-async def _raw(api: Api, build: str) -> None:
+async def _raw(api: Api, build: str, attempt: int | None) -> None:
     sanitizer = Sanitizer(colour=False)
-    async with api.stream("builds", build, "log", "raw", headers={"Accept": "text/plain"}) as answer:
+    query, headers = {"attempt": attempt}, {"Accept": "text/plain"}
+    async with api.stream("builds", build, "log", "raw", query=query, headers=headers) as answer:
         last = ""
         async for piece in answer.aiter_bytes():
             last = _printed(sanitizer.feed(piece)) or last

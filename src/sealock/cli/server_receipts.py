@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from sealock.cli.api import Api, asked
+from sealock.cli.attempts import had
 from sealock.cli.build_names import find_build
 from sealock.cli.local_receipts import read_receipt_file
 from sealock.cli.sign_ins import SignIn
@@ -21,12 +22,13 @@ class ServerReceipts:
     def __init__(self, sign_in: SignIn) -> None:
         self._sign_in = sign_in
 
-    def receipt(self, named: str) -> bytes:
-        """That of a build's latest attempt that has one."""
+    def receipt(self, named: str, attempt: int | None) -> bytes:
+        """That of an attempt at a build, by default of the latest that has one."""
 
         async def ask(api: Api) -> bytes:
             found = await find_build(api, named)
-            return await api.fetch("builds", found["id"], "receipt")
+            query = {"attempt": had(found, attempt)}
+            return await api.fetch("builds", found["id"], "receipt", query=query)
 
         if Path(named).suffix and Path(named).is_file():
             raise UsageError(

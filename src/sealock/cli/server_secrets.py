@@ -9,9 +9,10 @@ from typing import Any
 import click
 
 from sealock.cli.api import Api, asked
+from sealock.cli.attempts import had
 from sealock.cli.build_names import find_build
 from sealock.cli.sanitize import printable
-from sealock.cli.secret_words import scope_words
+from sealock.cli.secret_words import GIVEN_NOTHING, scope_words
 from sealock.cli.server import page, tell_json
 from sealock.cli.sign_ins import SignIn
 from sealock.cli.words import Found, moment, said, table
@@ -70,20 +71,22 @@ class ServerSecrets:
             "`sealock secrets exposures BUILD` says which had it, so replace it where it opens something."
         )
 
-    def exposures(self, build: str, *, as_json: bool) -> None:
+    def exposures(self, build: str, *, attempt: int | None, as_json: bool) -> None:
         """Out of the ledger of the server's keeper."""
 
         async def ask(api: Api) -> tuple[dict[str, Any], Any]:
             found = await find_build(api, build)
+            had(found, attempt)
             return found, await api.get("builds", found["id"], "exposures")
 
         found, told = asked(self._sign_in, ask)
+        items = [one for one in told["items"] if attempt in (None, one["attempt"])]
         if as_json:
-            tell_json(told)
+            tell_json(told | {"items": items})
             return
-        if not told["items"]:
-            click.echo("That build was given nothing.")
-        for one in told["items"]:
+        if not items:
+            click.echo(GIVEN_NOTHING)
+        for one in items:
             click.echo(_row(one))
         click.echo(page(self._sign_in, "builds", said(found, "id"), "receipt"), err=True)
 

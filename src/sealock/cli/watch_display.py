@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any, Protocol
 
 import click
@@ -53,6 +54,7 @@ class _Lines:
         self._colour = wants_colour()
         self._order = InOrder()
         self._attempt = ""
+        self._printed = False
 
     def build(self, found: Found) -> None:
         if not self.looked:
@@ -61,7 +63,7 @@ class _Lines:
         attempt = said(found, "attempt")
         if attempt != self._attempt:
             self._order.tell(all_of_it=True)
-            self._attempt = attempt
+            self._attempt, self._printed = attempt, False
         if attempt not in ("0", "1"):
             self._once(f"--- attempt {attempt}", attempt)
         self._waiting(found)
@@ -72,6 +74,7 @@ class _Lines:
         self._order.tell()
 
     def line(self, line: dict[str, Any]) -> None:
+        self._printed = True
         if not self._quiet:
             self._order.put(number(line, "at"), lambda: print_line(line, as_json=False, colour=self._colour))
             self._order.tell()
@@ -90,10 +93,18 @@ class _Lines:
         click.echo(f"{status(found)}" + (f" in {length}" if length else ""))
         if reason := said(found, "reason"):
             click.echo(f"  {reason}")
-        if code:
-            identity = said(found, "id")
-            click.echo(f"  sealock logs {identity} --failed     sealock rerun {identity} --failed")
+        for line in self._next(found) if code else ():
+            click.echo(f"  {line}")
         click.echo(page(self._sign_in, "builds", said(found, "id")))
+
+    def _next(self, found: Found) -> Iterator[str]:
+        """What may be done about one that is not green, as far as it is of use: one that failed before it
+        printed anything has no log to look at, one without steps none that failed."""
+        name = name_of(found)
+        if self._printed:
+            yield f"What failed:     sealock logs {name} --failed"
+        steps = " --failed" if listed(found, "steps") else ""
+        yield f"Build it again:  sealock rerun {name}{steps}"
 
     def _waiting(self, found: Found) -> None:
         waiting = found.get("waiting")

@@ -95,6 +95,14 @@ async def test_each_answer_is_an_error_for_who_must_act(
     assert caught.value.exit_code == code
 
 
+async def test_what_is_not_there_says_which_command_lists_what_is() -> None:
+    server = Server(httpx2.Response(404, json={"detail": "There is no such worker."}))
+    async with Api("https://ci.example", transport=server) as api:
+        with pytest.raises(NotFound) as caught:
+            await api.get("workers", "x")
+    assert caught.value.resolution == "`sealock workers list` lists them."
+
+
 @pytest.mark.parametrize("content", [b"<html>", b"{", b"[" * 100_000])
 async def test_an_answer_that_is_none_of_ours_is_told(content: bytes) -> None:
     server = Server(httpx2.Response(200, content=content))

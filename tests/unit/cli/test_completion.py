@@ -42,3 +42,5 @@ def test_commands_and_options_are_offered_without_importing_them_all() -> None:
     offered, imported = completed("wor")
     assert "workers" in offered and not imported
     assert "--failed" in completed("rerun", "--f")[0]
+    for words in (("logs", "show"), ("logs", "shop#2"), ("secrets", "exposures"), ("receipt", "verify")):
+        assert "--attempt" in completed(*words, "--at")[0]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
+from sealock.core.builds import run_id
 from sealock.core.errors import PermanentError
 from sealock.core.keeper import KeeperStatus
 from sealock.core.lease import KeeperAway
@@ -46,7 +47,8 @@ class FakeKeeper:
         self.ended += 1
 
     async def exposures(self, build: str) -> list[Entry]:
-        return [entry for entry in self.entries if build == "b1"]
+        given = [(entry, entry.fact) for entry in self.entries]
+        return [entry for entry, fact in given if isinstance(fact, Released) and fact.build == build]
 
 
 class KeeperTools:
@@ -110,11 +112,26 @@ def test_exposures_name_what_to_replace(sealock: Sealock, tools: KeeperTools) ->
     code, out, _ = sealock("secrets", "exposures", "b1")
     assert code == 0
     assert out.splitlines() == [
-        "1970-01-01T00:00:00.000Z  ssh-key ssh-key version 1  to the fetch of attempt 2",
-        "1970-01-01T00:00:01.500Z  variable TOKEN version 3  to step test:unit of attempt 2",
+        "1970-01-01T00:00:00.000Z  ssh-key ssh-key version 1  to the fetch of attempt 1",
+        "1970-01-01T00:00:01.500Z  variable TOKEN version 3  to step test:unit of attempt 1",
     ]
     listed = json.loads(sealock("secrets", "exposures", "b1", "--json")[1])
     assert [entry["fact"]["name"] for entry in listed] == ["ssh-key", "TOKEN"]
+
+
+def test_each_attempt_of_a_build_that_was_tried_again_is_listed(sealock: Sealock, tools: KeeperTools) -> None:
+    again = replace(RELEASED, build=run_id("b1", 4), version=4)
+    tools.fake.entries = [
+        Entry(2, 1.5, RELEASED, "a" * 64, "b" * 64),
+        Entry(3, 2.5, again, "b" * 64, "c" * 64),
+    ]
+    lines = sealock("secrets", "exposures", "b1", "--local")[1].splitlines()
+    assert [line[-9:] for line in lines] == ["attempt 1", "attempt 4"]
+    assert "version 4" in lines[1]
+    listed = json.loads(sealock("secrets", "exposures", "b1", "--json")[1])
+    assert [entry["attempt"] for entry in listed] == [1, 4]
+    assert sealock("secrets", "exposures", "b1", "--attempt", "4")[1] == lines[1] + "\n"
+    assert sealock("secrets", "exposures", "b1", "--attempt", "2")[1] == "That build was given nothing.\n"
 
 
 def test_a_build_that_was_given_nothing(sealock: Sealock) -> None:

@@ -96,3 +96,27 @@ def test_lines_stand_below_their_steps_on_the_screen(capsys: pytest.CaptureFixtu
     wanted = ["==> test:unit", "of unit", "done in 2.00 s", "==> test:second"]
     wanted += ["of second", "last of second", "done in 0.90 s"]
     assert [text for text in out if text in wanted] == wanted
+
+
+@pytest.mark.parametrize("printed", [False, True])
+def test_a_log_is_named_only_where_there_is_one(printed: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    shown = telling(SignIn("https://ci.example.com", Secret(b"slk_x")), quiet=True, as_json=False)
+    build = {"id": "a" * 32, "project_name": "shop", "number": 7, "attempt": 1, "status": "error"}
+    steps = [{"name": "setup", "state": "failed"}] if printed else []
+    shown.build(build)
+    if printed:
+        shown.line({"number": 1, "at": 1.0, "text": "of setup", "whole": True})
+    shown.ended(build | {"steps": steps}, 3)
+    out = capsys.readouterr().out
+    assert ("sealock logs shop#7 --failed" in out) is printed
+    assert f"sealock rerun shop#7{' --failed' if printed else ''}\n" in out
+
+
+def test_what_an_attempt_printed_is_not_the_next_ones(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = telling(SignIn("https://ci.example.com", Secret(b"slk_x")), quiet=True, as_json=False)
+    build = {"id": "a" * 32, "project_name": "shop", "number": 7, "attempt": 1, "status": "error"}
+    shown.build(build)
+    shown.line({"number": 1, "at": 1.0, "text": "lost", "whole": True})
+    shown.build(build | {"attempt": 2})
+    shown.ended(build | {"attempt": 2}, 3)
+    assert "sealock logs" not in capsys.readouterr().out
