@@ -13,7 +13,7 @@ run: setup ## Build a sample project, from a private Git server, in a fresh mach
 	@$(AS_ROOT) $(BIN)/python -m scripts.sample.run
 
 test: setup check quick ## Check everything and run all tests, real machines included
-	@$(AS_ROOT) $(BIN)/pytest -m slow
+	@$(AS_ROOT) $(BIN)/pytest -m slow -n 2 --dist loadfile --no-loadscope-reorder
 
 quick: setup ## Run the tests that need no machine and no server (under a minute)
 	@$(BIN)/pytest -q -n 2 -m "not slow" $(QUICK)
