@@ -18,9 +18,9 @@ from sealock.core.queue import SAFETY_POLL, QueueEvent, QueueEventKind
 from sealock.web.api.errors import missing
 from sealock.web.api.found import BuildPath, ProjectPath, build_of, project_of
 from sealock.web.api.lists import Cursor, Limit, after, bad_cursor, cursor_after
-from sealock.web.api.shapes import Build, Items, LogKept, Step, Told, WholeBuild
+from sealock.web.api.shapes import Build, Items, Step, Told, WholeBuild
+from sealock.web.api.whole_build import whole_build
 from sealock.web.asking import Asker, Asks, service_of, still_may
-from sealock.web.log_kept import log_kept_until
 from sealock.web.ports import ServicePorts, WebPorts
 from sealock.web.written import COMMIT, PLAIN
 
@@ -101,7 +101,7 @@ async def show_build(  # noqa: PLR0917 - each is a parameter of the address
                 view = seen
         if not await still_may(request, asker, Permission.BUILDS_READ):
             raise HTTPException(401, "You may not see this any more.")
-    told = await _whole(service_of(request), view)
+    told = await whole_build(service_of(request), view)
     tag = _tag(told)
     if known is not None and tag in _tags(known):
         # The type is what the description says of 200; an answer without a body goes out as it is.
@@ -124,7 +124,7 @@ async def show_numbered_build(
     view = await service.builds.numbered(asker.account, known.id, number)
     if view is None:
         raise missing("build")
-    return await _whole(service, view)
+    return await whole_build(service, view)
 
 
 @router.get("/builds/{build}/steps")
@@ -140,11 +140,6 @@ async def show_history(request: Request, build: BuildPath, asker: Reader) -> Ite
     view = await build_of(service_of(request), asker, build)
     events = await service_of(request).queue.history(view.id)
     return Items(items=[QueueStep.of(event) for event in events])
-
-
-async def _whole(service: ServicePorts, view: BuildView) -> WholeBuild:
-    removal = None if view.run is None else await service.logs.removal(view.run)
-    return WholeBuild.whole(view, LogKept.of(await log_kept_until(service, view), removal))
 
 
 async def _until_ended(service: ServicePorts, view: BuildView, seconds: float) -> AsyncIterator[BuildView]:

@@ -249,9 +249,9 @@ class Build(Told):
 
 
 class LogKept(Told):
-    """Of the log of the latest attempt. kept_until: null while it has not ended, and for ever. removed_at: null
-    while nobody removed it. removed_by: a person's id, `sealock` where it was old. removed_why: such as `after
-    30 days, as the project's settings say`; empty where a person did."""
+    """Of the log of the latest attempt. kept_until: null while it has not ended, and for ever. removed_at:
+    null while nobody removed it. removed_by: a person's id, `sealock` where it was old. removed_why: such as
+    `after 30 days, as the project's settings say`; empty where a person did."""
 
     kept_until: float | None
     removed_at: float | None

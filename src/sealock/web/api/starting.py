@@ -13,6 +13,7 @@ from sealock.web.api.found import BuildPath, ProjectPath, build_of, project_of
 from sealock.web.api.once import IdempotencyKey, delivery_of, once
 from sealock.web.api.secrets import Pipelines
 from sealock.web.api.shapes import Given, Told, WholeBuild
+from sealock.web.api.whole_build import whole_build
 from sealock.web.asking import Asker, Asks, service_of
 from sealock.web.written import PLAIN
 
@@ -55,7 +56,7 @@ async def start_build(
                 person=asker.person.id,
                 delivery=delivery_of(asker, key),
             )
-        return WholeBuild.whole(await build_of(service, asker, created.build))
+        return await whole_build(service, await build_of(service, asker, created.build))
 
     return await once(request, asker, key, make)
 
@@ -79,7 +80,7 @@ async def restart_build(
                 only=tuple(how.pipelines),
                 delivery=delivery_of(asker, key),
             )
-        return WholeBuild.whole(await build_of(service, asker, created.build))
+        return await whole_build(service, await build_of(service, asker, created.build))
 
     return await once(request, asker, key, make)
 
@@ -92,4 +93,4 @@ async def cancel_build(
     service = service_of(request)
     view = await build_of(service, asker, build)
     await service.queue.cancel(view.id, f"cancelled by {asker.person.name}")
-    return WholeBuild.whole(await build_of(service, asker, build))
+    return await whole_build(service, await build_of(service, asker, build))
