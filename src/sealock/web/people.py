@@ -10,8 +10,9 @@ from pydantic import Field, SecretStr
 from sealock.core.access import Person, SignedIn
 from sealock.core.decision import Denied
 from sealock.core.secret import Secret
+from sealock.web.beginning import begin_session
 from sealock.web.bounded import Bounded
-from sealock.web.cookies import forget_session, keep_session, session_of
+from sealock.web.cookies import forget_session, session_of
 from sealock.web.ports import WebPorts
 from sealock.web.rates import SIGN_IN
 from sealock.web.security import address_of
@@ -112,14 +113,7 @@ async def end_session(request: Request, session_id: str, asker: Asker) -> None:
 async def _begin(request: Request, response: Response, person: Person | Denied) -> None:
     if isinstance(person, Denied):
         raise HTTPException(401, person.reason)
-    ports: WebPorts = request.app.state.ports
-    value = await ports.sessions.begin(
-        person,
-        before=session_of(request),
-        agent=request.headers.get("user-agent", ""),
-        address=address_of(request.scope),
-    )
-    keep_session(response, value)
+    await begin_session(request, response, person)
 
 
 async def _count(request: Request, ports: WebPorts, account: str) -> None:

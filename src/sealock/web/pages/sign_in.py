@@ -11,7 +11,8 @@ from fastapi import APIRouter, HTTPException, Request, Response
 from sealock.core.access import Person
 from sealock.core.decision import Denied
 from sealock.core.secret import Secret
-from sealock.web.cookies import forget_session, keep_session, session_of
+from sealock.web.beginning import begin_session
+from sealock.web.cookies import forget_session, session_of
 from sealock.web.pages.forms import Faults, Form, read_form, see_other
 from sealock.web.pages.frame import render, safe_next
 from sealock.web.ports import WebPorts
@@ -95,15 +96,8 @@ def _sign_in_page(
 
 
 async def _begin(request: Request, person: Person, goes_to: str) -> Response:
-    ports: WebPorts = request.app.state.ports
-    value = await ports.sessions.begin(
-        person,
-        before=session_of(request),
-        agent=request.headers.get("user-agent", ""),
-        address=address_of(request.scope),
-    )
     answer = see_other(goes_to)
-    keep_session(answer, value)
+    await begin_session(request, answer, person)
     return answer
 
 
