@@ -86,7 +86,7 @@ async def cancel_build(request: Request, build_id: str, asker: Asker) -> Respons
 
 @router.post("/restart")
 async def restart_build(request: Request, build_id: str, asker: Asker) -> Response:
-    """The same commit again, all of it or what failed; to the new build."""
+    """The same commit again, all of it, what failed or one pipeline; to the new build."""
     build = await build_for(request, asker.person, build_id, Permission.BUILDS_START)
     form = await read_form(request)
     failed_only = form.get("failed_only") == "yes"
