@@ -124,7 +124,7 @@ FORBIDDEN = [
     protocol.EndAll(),
     protocol.AskStatus(),
     protocol.Revoke(grant="g"),
-    protocol.AskExposures(build=OTHER_RUN),
+    protocol.AskExposures(builds=(OTHER_RUN,)),
     protocol.AskPublicKey(owner=Owner(LOCAL_ACCOUNT, OTHER_PROJECT)),
     protocol.AskPublicKey(owner=Owner(LOCAL_ACCOUNT)),
     key_messages.AskKeys(),

@@ -59,10 +59,9 @@ class FakeLeases:
         finally:
             attempt.ended = True
 
-    async def exposures(self, build: str) -> list[Entry]:
-        return [
-            entry for entry in self.entries if isinstance(entry.fact, Released) and entry.fact.build == build
-        ]
+    async def exposures(self, *builds: str) -> list[Entry]:
+        given = [(entry, entry.fact) for entry in self.entries]
+        return [entry for entry, fact in given if isinstance(fact, Released) and fact.build in builds]
 
 
 class _Held:

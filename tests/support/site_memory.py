@@ -459,8 +459,8 @@ class MemoryExposures:
 
     entries: dict[str, list[Entry]] = field(default_factory=dict)
 
-    async def exposures(self, build: str) -> list[Entry]:
-        return self.entries.get(build, [])
+    async def exposures(self, *builds: str) -> list[Entry]:
+        return [entry for build in builds for entry in self.entries.get(build, [])]
 
 
 class MemoryIdempotency:

@@ -176,9 +176,9 @@ class Ledger(Protocol):
 
 
 class Exposures(Protocol):
-    """What a team needs after an accident: which secrets a build was given, so which to replace."""
+    """What a team needs after an accident: which secrets builds were given, so which to replace."""
 
-    async def exposures(self, build: str) -> list[Entry]:
-        """The entries of every release for that build, in order. PermanentError if they cannot be read
-        or were altered; what `core.lease` says of a keeper that is asked."""
+    async def exposures(self, *builds: str) -> list[Entry]:
+        """The entries of every release for those builds, one or more, in order. PermanentError if they
+        cannot be read or were altered; what `core.lease` says of a keeper that is asked."""
         ...

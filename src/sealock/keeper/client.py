@@ -123,12 +123,17 @@ class KeeperClient:
             raise KeeperAway("it answered something else than that owner's public key")
         return found.key
 
-    async def exposures(self, build: str) -> list[Entry]:
-        """The entries of every release for that build, in order. Refused, KeeperAway."""
-        listed = await self.ask(protocol.AskExposures(build=build))
-        if not isinstance(listed, protocol.Listed):
-            raise KeeperAway("it answered something else than a list")
-        return [Entry(r.sequence, r.at, r.fact, r.previous, r.digest) for r in listed.releases]
+    async def exposures(self, *builds: str) -> list[Entry]:
+        """The entries of every release for those builds, in order. Refused, KeeperAway."""
+        found: list[protocol.ListedRelease] = []
+        for start in range(0, len(builds), protocol.MOST_BUILDS):
+            some = builds[start : start + protocol.MOST_BUILDS]
+            listed = await self.ask(protocol.AskExposures(builds=some))
+            if not isinstance(listed, protocol.Listed):
+                raise KeeperAway("it answered something else than a list")
+            found += listed.releases
+        found.sort(key=lambda release: release.sequence)
+        return [Entry(r.sequence, r.at, r.fact, r.previous, r.digest) for r in found]
 
     async def ask(self, request: protocol.Request) -> protocol.Reply:
         """The reply. Refused, RetiredKey; KeeperAway for every way not to get one, PermanentError if what

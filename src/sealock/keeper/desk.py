@@ -236,7 +236,7 @@ class Desk:
     def _exposures(self, peer: Peer, request: protocol.AskExposures) -> protocol.Listed:
         _must(may(peer, PeerRole.RELAY, PeerRole.OPERATOR, PeerRole.SCHEDULER))
         entries = self._parts.ledger.entries()
-        return protocol.Listed(releases=tuple(listed(entries, request.build)))
+        return protocol.Listed(releases=tuple(listed(entries, request.builds)))
 
     def _public_key(self, peer: Peer, request: protocol.AskPublicKey) -> protocol.Public:
         """So that who seals need not be able to make key sets, which takes the key-encryption key."""

@@ -75,10 +75,11 @@ def _why(case: Case) -> tuple[str, str, str, int]:
     return (case.grant.id if case.grant else case.session.id), case.session.person, "", 0
 
 
-def listed(entries: Iterable[Entry], build: str) -> Iterator[ListedRelease]:
-    """Those of `entries` by which that build was given something."""
+def listed(entries: Iterable[Entry], builds: Iterable[str]) -> Iterator[ListedRelease]:
+    """Those of `entries` by which one of those builds was given something."""
+    wanted = frozenset(builds)
     for entry in entries:
-        if isinstance(entry.fact, Released) and entry.fact.build == build:
+        if isinstance(entry.fact, Released) and entry.fact.build in wanted:
             yield ListedRelease(
                 sequence=entry.sequence,
                 at=entry.at,

@@ -24,10 +24,13 @@ LONGEST_REQUEST = 2 * 1024 * 1024
 """Bytes. The largest value (1 MiB) sealed, as Base64, with a lease beside it."""
 
 LONGEST_REPLY = 8 * 1024 * 1024
-"""Bytes. The largest value sealed again, or the exposures of one build."""
+"""Bytes. The largest value sealed again, or the exposures of some builds."""
 
 DEADLINE = 20.0
 """Seconds for a request and its reply, the back end's work included."""
+
+MOST_BUILDS = 1000
+"""Builds whose exposures are asked for in one request."""
 
 NONCE_LENGTH = 16
 KEY_LENGTH = 32
@@ -92,10 +95,10 @@ class AskStatus(_Part):
 
 
 class AskExposures(_Part):
-    """What a build was given."""
+    """What builds were given."""
 
     op: Literal["exposures"] = "exposures"
-    build: Id
+    builds: Annotated[tuple[Id, ...], Field(min_length=1, max_length=MOST_BUILDS)]
 
 
 class AskPublicKey(_Part):

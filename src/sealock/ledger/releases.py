@@ -126,16 +126,17 @@ class ReleaseReader:
     def __init__(self, directory: Path) -> None:
         self._path = directory / FILE_NAME
 
-    async def exposures(self, build: str) -> list[Entry]:
-        """The entries of every release for that build, in order; empty if there is no ledger yet."""
+    async def exposures(self, *builds: str) -> list[Entry]:
+        """The entries of every release for those builds, in order; empty if there is no ledger yet."""
         if not self._path.exists():
             return []
-        return exposures(read_entries(self._path), build)
+        return exposures(read_entries(self._path), builds)
 
 
-def exposures(entries: Iterator[Entry], build: str) -> list[Entry]:
-    """Those of `entries` by which a build was given something."""
-    return [entry for entry in entries if isinstance(entry.fact, Released) and entry.fact.build == build]
+def exposures(entries: Iterator[Entry], builds: Sequence[str]) -> list[Entry]:
+    """Those of `entries` by which one of those builds was given something."""
+    wanted = frozenset(builds)
+    return [entry for entry in entries if isinstance(entry.fact, Released) and entry.fact.build in wanted]
 
 
 def read_entries(path: Path) -> Iterator[Entry]:

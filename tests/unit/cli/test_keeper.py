@@ -46,9 +46,9 @@ class FakeKeeper:
     async def end_all(self) -> None:
         self.ended += 1
 
-    async def exposures(self, build: str) -> list[Entry]:
+    async def exposures(self, *builds: str) -> list[Entry]:
         given = [(entry, entry.fact) for entry in self.entries]
-        return [entry for entry, fact in given if isinstance(fact, Released) and fact.build == build]
+        return [entry for entry, fact in given if isinstance(fact, Released) and fact.build in builds]
 
 
 class KeeperTools:

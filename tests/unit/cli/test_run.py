@@ -173,7 +173,8 @@ def test_a_reader_who_goes_away_cancels_the_build(tools: FakeTools, sealock: Sea
 class Ledger:
     """One build of project `p`, which was given TOKEN in version 3."""
 
-    async def exposures(self, build: str) -> list[Entry]:
+    async def exposures(self, *builds: str) -> list[Entry]:
+        (build,) = builds
         fact = Released(
             "local", "p", "variable", "TOKEN", 3, Basis.LEASE, "", build, 1, "test:a", "w", "w", "0" * 64
         )

@@ -417,7 +417,7 @@ def test_each_role_may_do_its_own_and_no_more(keeper: KeeperFixture, role: PeerR
     requests: dict[protocol.Request, set[PeerRole]] = {
         protocol.Issue(terms=terms("b2"), key=keeper.public): {PeerRole.SCHEDULER},
         protocol.Revoke(grant="g9"): {PeerRole.RELAY, PeerRole.OPERATOR},
-        protocol.AskExposures(build=BUILD): {PeerRole.RELAY, PeerRole.OPERATOR, PeerRole.SCHEDULER},
+        protocol.AskExposures(builds=(BUILD,)): {PeerRole.RELAY, PeerRole.OPERATOR, PeerRole.SCHEDULER},
         protocol.End(lease=lease): {PeerRole.SCHEDULER, PeerRole.WORKER},
         protocol.EndAll(): {PeerRole.OPERATOR},
         protocol.AskPublicKey(owner=Owner(ACCOUNT)): {PeerRole.RELAY, PeerRole.OPERATOR, PeerRole.SCHEDULER},
@@ -434,7 +434,7 @@ def test_exposures_are_what_a_build_was_given(keeper: KeeperFixture) -> None:
     keeper.open(lease, token, "test:unit")
     keeper.open(keeper.issue(terms("b2")), token, "test:unit")
     listed = keeper.desk.answer(
-        Peer("op", frozenset({PeerRole.OPERATOR})), protocol.AskExposures(build=BUILD)
+        Peer("op", frozenset({PeerRole.OPERATOR})), protocol.AskExposures(builds=(BUILD,))
     )
     assert isinstance(listed, protocol.Listed)
     assert [(r.fact.kind, r.fact.step) for r in listed.releases] == [

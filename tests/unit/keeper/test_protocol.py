@@ -43,7 +43,7 @@ REQUESTS: list[protocol.Request] = [
     protocol.Revoke(grant="g"),
     protocol.EndAll(),
     protocol.AskStatus(),
-    protocol.AskExposures(build="b"),
+    protocol.AskExposures(builds=("b",)),
     *ABOUT_KEYS,
 ]
 LONG = protocol.Handed(

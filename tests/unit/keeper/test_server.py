@@ -84,6 +84,9 @@ async def test_a_build_from_lease_to_end(keeper: KeeperFixture, door: Path) -> N
         await lease.open(token, step="test:unit")
     given = [entry.fact for entry in await asking.exposures(BUILD)]
     assert [fact.name for fact in given if isinstance(fact, Released)] == ["ssh-key", "TOKEN"]
+    among = await asking.exposures(*(f"b{number}" for number in range(2500, 0, -1)))
+    assert [entry.fact for entry in among] == given
+    assert await asking.exposures("b2", "b3") == []
 
 
 async def test_the_largest_value_passes_and_comes_out_whole(keeper: KeeperFixture, door: Path) -> None:

@@ -7,12 +7,12 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from sealock.core.access import Permission
-from sealock.core.builds import run_id
-from sealock.core.release import Basis, Entry, Released
+from sealock.core.release import Basis
 from sealock.web.api.errors import missing
 from sealock.web.api.found import BuildPath, build_of
 from sealock.web.api.shapes import Items, Told
 from sealock.web.asking import Asker, Asks, service_of
+from sealock.web.given import Given, given_to
 
 router = APIRouter(tags=["builds"])
 
@@ -63,21 +63,14 @@ async def list_exposures(
     """Which secrets its attempts were given: what to replace after an accident."""
     service = service_of(request)
     view = await build_of(service, asker, build)
-    found = {}
-    for attempt in range(1, view.attempt + 1):
-        for entry in await service.exposures.exposures(run_id(view.id, attempt)):
-            if told := _told(entry, attempt, asker.account):
-                found[entry.sequence] = told
-    return Items(items=[found[sequence] for sequence in sorted(found)])
+    return Items(items=[_told(each) for each in await given_to(service.exposures, [view])])
 
 
-def _told(entry: Entry, attempt: int, account: str) -> Exposure | None:
-    fact = entry.fact
-    if not isinstance(fact, Released) or fact.account != account:
-        return None
+def _told(given: Given) -> Exposure:
+    names = ("kind", "name", "version", "step", "to", "basis")
     return Exposure(
-        sequence=entry.sequence,
-        at=entry.at,
-        attempt=attempt,
-        **{name: getattr(fact, name) for name in ("kind", "name", "version", "step", "to", "basis")},
+        sequence=given.entry.sequence,
+        at=given.entry.at,
+        attempt=given.attempt,
+        **{name: getattr(given.fact, name) for name in names},
     )
