@@ -15,10 +15,12 @@ from playwright.async_api import BrowserContext, Page, expect
 
 from sealock.core.build import Outcome
 from sealock.core.builds import run_id
+from sealock.core.event import CommandStarted, PhaseStarted
+from sealock.core.event_text import to_text
 from sealock.core.log import LogWriter
 from sealock.core.queue import Fence
 from tests.support.browser import chromium, fail_with, screenshot, signed_in
-from tests.support.fake_log import SealedShelf
+from tests.support.fake_log import SealedShelf, write_phase
 from tests.support.site import ServedSite, progress, serve_site
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
@@ -255,6 +257,33 @@ async def begin_live(desk: Desk) -> Live:
     site = desk.served.site
     assert isinstance(site.shelf, SealedShelf)
     return Live(desk, site.shelf.begin(site.project.id, run_id(site.running, 1)))
+
+
+async def test_a_running_build_is_followed_although_its_command_has_not_ended_well_yet(desk: Desk) -> None:
+    live = await begin_live(desk)
+    now = time.time()
+    for told in (PhaseStarted("test:unit", now), CommandStarted(1, "make test", now)):
+        live.writer.mark(to_text(told))
+    await live.print(200)
+    page = await desk.open(f"/builds/{desk.served.site.running}")
+    await expect(line(page, 200)).to_be_visible()
+    await expect(page.get_by_role("button", name="Following")).to_be_visible()
+    await expect(page.get_by_role("button", name="↓ error")).to_be_hidden()
+
+
+async def test_a_short_log_is_no_higher_than_its_lines(desk: Desk) -> None:
+    site = desk.served.site
+    assert isinstance(site.shelf, SealedShelf)
+    writer = site.shelf.begin(site.project.id, run_id(site.green, 1))
+    write_phase(writer, "test:unit", [("make test", b"ok\n" * 500, 0)], time.time())
+    writer.close()
+    page = await desk.open(f"/builds/{site.green}")
+    await page.wait_for_selector(".log.is-open .h")
+    high = "document.querySelector('.log-box').getBoundingClientRect().height"
+    assert await page.evaluate(high) < 100
+    await page.get_by_role("button", name=re.compile(r"^test:unit")).click()
+    await page.get_by_role("button", name=re.compile(r"^make test")).click()
+    assert 300 < await page.evaluate(high) <= 900, "no higher than the window"
 
 
 async def test_lines_come_live_and_none_is_lost_when_the_connection_drops(

@@ -26,11 +26,13 @@ SERIOUS = ("serious", "critical")
 
 @dataclass
 class Desk:
-    """A served site and a browser. requests: every address that any page asked for."""
+    """A served site and a browser. requests: every address that any page asked for. long: a build whose
+    branch, message and author are."""
 
     served: ServedSite
     browser: Any
     directory: Path
+    long: str = ""
     complaints: list[str] = field(default_factory=list)
     requests: set[str] = field(default_factory=set)
 
@@ -65,8 +67,11 @@ class Desk:
             "settings": f"/projects/{site.project.id}/settings",
             "workers": "/workers",
             "account": "/account",
+            "api": "/api",
             "receipt": f"/builds/{site.green}/receipt",
             "error": "/nowhere",
+            "long": f"/builds/{self.long}",
+            "queued": f"/builds/{site.queued}",
         }
 
     async def picture(self, page: Page, name: str) -> None:
@@ -80,7 +85,8 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
         worker = await served.site.workers.add("builder-1", ("kvm",), 4)
         await served.site.workers.joined(worker.id, b"x")
         await served.site.workers.hello(worker.id, "0.1", 4, ("kvm",))
-        await served.site.build(Outcome.RED, branch="x" * 4000, message="<script>alert(1)</script>\u202egpj")
+        message = "<script>alert(1)</script>\u202egpj" + "\nline" * 100
+        made.long = await served.site.build(Outcome.RED, branch="x" * 4000, message=message, author="y" * 900)
         yield made
         for context in browser.contexts:
             await context.close()
@@ -157,7 +163,10 @@ async def test_tokens_workers_and_sign_out(desk: Desk) -> None:
     await page.reload()  # would send the form anew: the browser asks, and is told yes by the test
     await desk.go(page, "/account")
     await expect(page.locator("#new-token")).to_have_count(0)
-    await page.get_by_role("button", name="End ci").first.click()
+    ending = page.locator("details.sure").first
+    await ending.locator("summary").click()
+    await expect(ending.get_by_text("Programs that use it are refused")).to_be_visible()
+    await ending.get_by_role("button", name="End it ci").click()
     await expect(page.get_by_text("The token is ended.")).to_be_visible()
     await page.get_by_role("link", name="Workers").click()
     await page.get_by_label("Name", exact=True).fill("builder-2")
@@ -166,7 +175,9 @@ async def test_tokens_workers_and_sign_out(desk: Desk) -> None:
     await page.get_by_text("Remove builder-1").click()
     await page.get_by_label("Its name").first.fill("builder-1")
     await page.locator("tr", has_text="builder-1").get_by_role("button", name="Remove").click()
-    await expect(page.locator("tr", has_text="builder-1")).to_contain_text("Removed")
+    await expect(page.locator("tr", has_text="builder-1")).not_to_be_visible()
+    await page.get_by_text("Removed: 1").click()
+    await expect(page.locator("tr", has_text="builder-1")).to_be_visible()
     await page.get_by_role("button", name="Sign out").click()
     await desk.go(page, "/projects")
     await expect(page).to_have_url(f"{desk.served.url}/sign-in?next=/projects")

@@ -104,7 +104,8 @@ function start(view) {
   // Errors, one after the other: where the log opens, and what the build said of itself
   function errors() {
     const lines = (outline?.notes || []).filter((note) => note.level === "error").map((note) => note.line);
-    if (outline?.failing_line) lines.push(outline.failing_line);
+    // While it runs, where it would open if it ended now is no error yet
+    if (outline?.failing_line && data.live !== "yes") lines.push(outline.failing_line);
     return [...new Set(lines)].sort((a, b) => a - b);
   }
   function toError(step) {
@@ -152,8 +153,8 @@ function start(view) {
     const lines = range(location.hash);
     const failing = Number(data.failing) || outline?.failing_line;
     if (lines) mark(lines, true);
-    else if (failing) { rows.toLine(failing, 8); rows.show(failing); }
     else if (data.live === "yes") follow(true);
+    else if (failing) { rows.toLine(failing, 8); rows.show(failing); }
     if (data.live === "yes") live = new LiveLog(data.url, data.attempt, {
       from: total,
       lines: (found) => {
@@ -164,6 +165,7 @@ function start(view) {
       state: (word) => { view.querySelector(".log-state").textContent = word; },
       end: async () => {
         const followed = following;
+        data.live = "no";
         follow(false);
         button("follow").hidden = true;
         await readOutline();
@@ -176,6 +178,8 @@ function start(view) {
   }
   view.addEventListener("log-attempt", () => { // it began, or begins again on another machine
     live?.stop();
+    data.live = "yes";
+    button("follow").hidden = false;
     pages.forget(data.attempt);
     total = 0;
     data.failing = "";

@@ -170,3 +170,11 @@ async def test_a_project_is_removed_by_typing_its_name_once_nothing_runs(
     assert "Its keys are destroyed" in (await browser.get(answer.headers["location"])).text
     assert (await browser.get(path)).status_code == 404
     assert not await site.projects.all(LOCAL_ACCOUNT)
+
+
+async def test_a_secret_is_destroyed_only_in_a_second_step(site: Site, browser: httpx2.AsyncClient) -> None:
+    path = f"/projects/{site.project.id}/settings"
+    await browser.post(f"{path}/secrets", data={"secret_name": "TOKEN", "value": "x", "kind": "variable"})
+    page = (await browser.get(path)).text
+    before, _, form = page.partition(f'action="{path}/secrets/remove"')
+    assert form and before.rpartition("<details")[2].count("</details>") == 0, "the form is folded away"

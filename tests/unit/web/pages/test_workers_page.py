@@ -107,3 +107,15 @@ async def test_an_owner_who_does_not_operate_has_no_workers(site: Site) -> None:
         assert (await browser.get("/workers")).status_code == 403
         assert (await browser.post("/workers", data=NEW)).status_code == 403
     assert not site.workers.kept
+
+
+async def test_those_that_were_removed_stand_apart_and_are_not_for_ever_more(
+    site: Site, browser: httpx2.AsyncClient
+) -> None:
+    for number in range(25):
+        worker = await site.workers.add(f"gone-{number}", (), 1)
+        await site.workers.revoke(worker.id)
+    page = (await browser.get("/workers")).text
+    above, _, folded = page.partition('<details class="removed">')
+    assert "gone-" not in above and "No worker is here" in above and "sealock workers add" in above
+    assert folded.count("gone-") == 20 and "5 more were removed before" in folded
