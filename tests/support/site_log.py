@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from sealock.core.errors import UsageError
-from sealock.core.log import LogRemoval
+from sealock.core.log import LogRemoval, was_removed
 from sealock.core.log_pages import (
     LogGroup,
     LogHit,
@@ -128,6 +128,8 @@ class MemoryShelf:
         try:
             return self.logs[account, project, run]
         except KeyError:
+            if run in self.removals:
+                raise was_removed(self.removals[run]) from None
             raise UsageError(
                 "there is no log of this build", resolution="It was removed, or never begun."
             ) from None
