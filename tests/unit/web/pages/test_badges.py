@@ -39,7 +39,8 @@ async def test_whoever_has_the_address_sees_how_a_branch_stands(
     await site.build(Outcome.RED, branch="main")
     await site.build(Outcome.GREEN, branch="dev")
     await site.build(state=BuildState.RUNNING, branch="dev")
-    async with site.client() as stranger:
+    from_elsewhere = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "image"}
+    async with site.client(**from_elsewhere) as stranger:
         main = await stranger.get(url)
         assert (main.status_code, texts(main)) == (200, ["main", "red"])
         assert texts(await stranger.get(url, params={"branch": "dev"})) == ["dev", "green"]
