@@ -65,6 +65,7 @@ class Desk:
             "new": "/projects/new",
             "project": f"/projects/{site.project.id}",
             "settings": f"/projects/{site.project.id}/settings",
+            "given": f"/projects/{site.project.id}/given",
             "workers": "/workers",
             "account": "/account",
             "api": "/api",

@@ -12,6 +12,7 @@ from sealock.web.pages import (
     build_log,
     dashboard,
     project,
+    project_given,
     project_settings,
     receipt,
     sign_in,
@@ -27,6 +28,7 @@ router.include_router(build_log.router)
 router.include_router(sign_in.router)
 router.include_router(dashboard.router)
 router.include_router(project_settings.router)
+router.include_router(project_given.router)
 router.include_router(project.router)
 router.include_router(workers.router)
 router.include_router(account.router)
