@@ -77,7 +77,7 @@ class Sample:
     def project(self, git: GitServer) -> None:
         """Make the project, the server's host key pinned; install its public key and its hook there."""
         made = self.installation.told(
-            "projects", "create", "sample", git.address(REPOSITORY), "--host-key", git.host_key
+            "projects", "add", "sample", git.address(REPOSITORY), "--host-key", git.host_key
         )
         git.authorize(str(made["public_key"]), REPOSITORY)
         hook = self.installation.told("projects", "hook", "sample")

@@ -84,7 +84,7 @@ def test_a_push_is_built_watched_verified_and_shown(
     assert stage.installation.calls == [
         "image show",
         "image build",
-        "projects create",
+        "projects add",
         "projects hook",
         "watch sample",
         "receipt verify",

@@ -270,7 +270,7 @@ def test_projects_are_made_changed_and_removed(
     running: RunningSite, sealock: Sealock, signed_in: SignIn
 ) -> None:
     key = running.site.project.host_keys[0]
-    made = ("projects", "create", "lamp", "git@git.example.com:team/lamp.git", "--host-key", key)
+    made = ("projects", "add", "lamp", "git@git.example.com:team/lamp.git", "--host-key", key)
     code, out, err = sealock(*made)
     assert code == 0 and "ssh-ed25519" in out, err
     assert sealock(*made)[0] == 2

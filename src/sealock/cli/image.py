@@ -55,11 +55,11 @@ def list_(tools: Tools, as_json: bool) -> None:
 
 
 @image.command()
-@click.argument("name")
+@click.argument("name", metavar="IMAGE")
 @AS_JSON
 @click.pass_obj
 def show(tools: Tools, name: str, as_json: bool) -> None:
-    """What is in the image NAME (a recipe's name or a digest), once its files are proved whole."""
+    """What is in IMAGE (a recipe's name or a digest), once its files are proved whole."""
     images = tools.images()
     found = images.find(name)
     images.verify(found)

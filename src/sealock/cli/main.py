@@ -17,6 +17,7 @@ from click.shell_completion import CompletionItem
 
 from sealock import __version__
 from sealock.cli.errors import tell
+from sealock.cli.help_words import with_words
 from sealock.core.errors import ExitCode, SealockError
 
 if TYPE_CHECKING:
@@ -26,36 +27,47 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130
 
-# name: the module that holds it, and its line in the help, so that the help needs no import.
-COMMANDS = {
-    "up": ("sealock.cli.up", "Start the whole server on this host."),
-    "run": ("sealock.cli.run", "Build a directory or repository in a new machine."),
-    "login": ("sealock.cli.login", "Sign in to a server; commands act on it from then on."),
-    "logout": ("sealock.cli.logout", "Revoke this host's token at the server and forget it."),
-    "whoami": ("sealock.cli.whoami", "The server that commands act on, and as whom."),
-    "projects": ("sealock.cli.projects", "The server's projects: create, settings, keys, hooks."),
-    "builds": ("sealock.cli.builds", "The server's builds: list, show, start."),
-    "watch": ("sealock.cli.watch", "Watch a build of the server, live."),
-    "rerun": ("sealock.cli.rerun", "Restart a build: the same commit again, or only what failed."),
-    "cancel": ("sealock.cli.cancel", "Cancel a build of the server."),
-    "workers": ("sealock.cli.workers", "The server's workers: hosts that builds run on."),
-    "lint": ("sealock.cli.lint", "Check a sealock.yml, without a server."),
-    "project": ("sealock.cli.project", "Repositories that `sealock run` builds with a key of their own."),
-    "image": ("sealock.cli.image", "What machines start from: build, list, show, remove."),
-    "receipt": ("sealock.cli.receipt", "Show and verify what a build left: its signed receipt."),
-    "keys": ("sealock.cli.keys", "What everything is sealed under: status, rotation, backup."),
-    "backup": ("sealock.cli.backup", "Write what the server keeps to one file, without a key."),
-    "restore": ("sealock.cli.backup", "Bring back what a backup holds."),
-    "machines": ("sealock.cli.machines", "Machines on this host, and what crashed runs left of them."),
-    "web": ("sealock.cli.web", "The website alone: pages, API, hooks, and the door for workers."),
-    "worker": ("sealock.cli.worker", "Take builds from a website and run them on this host."),
-    "keeper": ("sealock.cli.keeper", "The keeper: the one process that opens what is sealed."),
-    "secrets": ("sealock.cli.secrets", "Secrets of projects, and which build was given them."),
-    "logs": ("sealock.cli.logs", "What a build printed, out of its sealed log."),
-    "completion": ("sealock.cli.completion", "Completion of commands for a shell."),
-    "authority": ("sealock.cli.authority", "The certificate of this installation's own authority."),
-    "settings": ("sealock.cli.settings", "Show and check this installation's settings."),
+# For each section of the help, name: the module that holds it, and its line; so the help needs no import.
+SECTIONS = {
+    "Build on this host": {
+        "run": ("sealock.cli.run", "Build a directory or repository in a new machine."),
+        "lint": ("sealock.cli.lint", "Check a sealock.yml, without a server."),
+        "project": ("sealock.cli.project", "This host's own projects, for `sealock run`."),
+        "image": ("sealock.cli.image", "What machines start from: build, list, show, remove."),
+        "machines": ("sealock.cli.machines", "Machines on this host, and what crashed runs left."),
+    },
+    "Use a server": {
+        "login": ("sealock.cli.login", "Sign in to a server; commands act on it from then on."),
+        "logout": ("sealock.cli.logout", "Revoke this host's token at the server and forget it."),
+        "whoami": ("sealock.cli.whoami", "The server that commands act on, and as whom."),
+        "projects": ("sealock.cli.projects", "The server's projects: add, settings, keys, hooks."),
+        "builds": ("sealock.cli.builds", "The server's builds: list, show, start."),
+        "watch": ("sealock.cli.watch", "Watch a build, live."),
+        "rerun": ("sealock.cli.rerun", "Build a commit again, or only what failed."),
+        "cancel": ("sealock.cli.cancel", "Cancel a build."),
+        "workers": ("sealock.cli.workers", "The server's workers: hosts that builds run on."),
+    },
+    "Of a server's builds once signed in, else of this host's": {
+        "logs": ("sealock.cli.logs", "What a build printed, out of its sealed log."),
+        "receipt": ("sealock.cli.receipt", "Show and verify a build's signed receipt."),
+        "secrets": ("sealock.cli.secrets", "Secrets of projects, and which build had them."),
+    },
+    "Run a server": {
+        "up": ("sealock.cli.up", "Start the whole server on this host."),
+        "web": ("sealock.cli.web", "The website alone: pages, API, hooks, workers' door."),
+        "worker": ("sealock.cli.worker", "Take builds from a website and run them here."),
+        "keeper": ("sealock.cli.keeper", "The one process that opens what is sealed."),
+        "settings": ("sealock.cli.settings", "Show and check this installation's settings."),
+        "authority": ("sealock.cli.authority", "The certificate of its own authority."),
+        "keys": ("sealock.cli.keys", "What all is sealed under: status, rotation, backup."),
+        "backup": ("sealock.cli.backup", "Write what the server keeps to one file, without a key."),
+        "restore": ("sealock.cli.backup", "Bring back what a backup holds."),
+    },
+    "This command line": {
+        "completion": ("sealock.cli.completion", "Completion of commands for a shell."),
+    },
 }
+COMMANDS = {name: told for section in SECTIONS.values() for name, told in section.items()}
 
 
 class LazyGroup(click.Group):
@@ -71,7 +83,7 @@ class LazyGroup(click.Group):
             return None
         command = getattr(importlib.import_module(COMMANDS[cmd_name][0]), cmd_name)
         assert isinstance(command, click.Command)
-        return command
+        return with_words(command, cmd_name)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """The names out of the table: whoever presses a key does not wait for imports."""
@@ -80,9 +92,10 @@ class LazyGroup(click.Group):
         return [CompletionItem(name, help=text) for name, text in named] + options
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The commands' section of the help, out of the table."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+        """The commands' sections of the help, out of the table."""
+        for title, commands in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl([(f"{name:<10}", text) for name, (_, text) in commands.items()])
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -90,7 +103,15 @@ class LazyGroup(click.Group):
 def sealock() -> None:
     """CI that forgets your code: each build in a new virtual machine, in RAM, with a signed receipt.
 
-    Exit codes: 0 green, 1 the build failed, 2 wrong usage, 3 a fault of Sealock or its host.
+    \b
+    Build what lies here:       sealock run
+    Use a server:               sealock login https://HOST
+    Run a server on this host:  sudo sealock up
+
+    `sealock COMMAND --help` says more of a command, with an example.
+
+    Exit codes: 0 green, 1 the build failed, 2 wrong usage, 3 a fault of Sealock or its host, 130 stopped by
+    Ctrl-C.
     """
 
 

@@ -20,7 +20,10 @@ AS_JSON = click.option("--json", "as_json", is_flag=True, help="JSON, for progra
 
 @click.group()
 def project() -> None:
-    """Repositories that are built with a key of their own."""
+    """This host's own projects: repositories that `sealock run` builds with a key of their own.
+
+    Those of a server are `sealock projects`.
+    """
 
 
 @project.command()
@@ -68,11 +71,11 @@ def list_(tools: Tools, as_json: bool) -> None:
 
 
 @project.command()
-@click.argument("name")
+@click.argument("name", metavar="PROJECT")
 @AS_JSON
 @click.pass_obj
 def show(tools: Tools, name: str, as_json: bool) -> None:
-    """What is known of the project NAME."""
+    """What is known of PROJECT."""
     found = tools.projects().get(name)
     if as_json:
         click.echo(json.dumps(_shown(found), indent=2))
@@ -87,19 +90,19 @@ def show(tools: Tools, name: str, as_json: bool) -> None:
 
 
 @project.command()
-@click.argument("name")
+@click.argument("name", metavar="PROJECT")
 @click.pass_obj
 def key(tools: Tools, name: str) -> None:
-    """Print the public half of the key of the project NAME, one line, and nothing else."""
+    """Print the public half of the key of PROJECT, one line, and nothing else."""
     click.echo(tools.projects().get(name).public_key)
 
 
 @project.command("reset-key")
-@click.argument("name")
+@click.argument("name", metavar="PROJECT")
 @AS_JSON
 @click.pass_obj
 def reset_key_(tools: Tools, name: str, as_json: bool) -> None:
-    """Give the project NAME a new key. The old one is gone: remove it at the Git server too."""
+    """Give PROJECT a new key. The old one is gone: remove it at the Git server too."""
     made = reset_key(name, projects=tools.projects(), sealer=tools.sealer())
     if as_json:
         click.echo(json.dumps(_shown(made), indent=2))
@@ -110,11 +113,11 @@ def reset_key_(tools: Tools, name: str, as_json: bool) -> None:
 
 
 @project.command()
-@click.argument("name")
+@click.argument("name", metavar="PROJECT")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
 def remove(tools: Tools, name: str, yes: bool) -> None:
-    """Forget the project NAME, its keys, its secrets and its builds' logs."""
+    """Forget PROJECT, its keys, its secrets and its builds' logs."""
     found = tools.projects().get(name)
     if not yes:
         click.confirm(f"Forget {found.name} ({found.address}), its keys, secrets and logs?", abort=True)

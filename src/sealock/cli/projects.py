@@ -31,7 +31,7 @@ def list_(*, as_json: bool) -> None:
         tell_json({"items": found, "next": None})
         return
     if not found:
-        click.echo("There is no project yet. `sealock projects create NAME URL` makes one.")
+        click.echo("There is no project yet. `sealock projects add NAME URL` adds one.")
         return
     for line in table([[said(one, "name"), said(one, "address")] for one in found]):
         click.echo(line)
@@ -63,8 +63,8 @@ def show(project: str, *, as_json: bool) -> None:
     help="A key of the Git server, as `ssh-keyscan` prints it and you compared it. May be repeated.",
 )
 @AS_JSON
-def create(name: str, url: str, *, host_keys: tuple[str, ...], as_json: bool) -> None:
-    """Make a project NAME for the repository at URL, with an SSH key of its own.
+def add(name: str, url: str, *, host_keys: tuple[str, ...], as_json: bool) -> None:
+    """Add a project NAME for the repository at URL, with an SSH key of its own.
 
     The public half is printed: install it at the Git server as a deploy key that may only read.
     """

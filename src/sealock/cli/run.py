@@ -32,11 +32,15 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @click.command()
-@click.argument("source", default=".", metavar="[PATH or URL]")
+@click.argument("source", default=".", metavar="[DIRECTORY|URL]")
 @click.option("--ref", help="Branch, tag or commit. Default: HEAD, or the server's default branch.")
 @click.option("--image", help="Image to build in, instead of the one sealock.yml names.")
 @click.option(
-    "--pipeline", "pipelines", multiple=True, help="Pipeline to run; may be repeated. Default: all."
+    "--pipeline",
+    "pipelines",
+    multiple=True,
+    metavar="NAME",
+    help="Pipeline to run; may be repeated. Default: all.",
 )
 @click.option("--working-tree", is_flag=True, help="Build what lies in the directory now, not its commit.")
 @click.option(

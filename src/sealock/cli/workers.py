@@ -13,7 +13,7 @@ from sealock.cli.words import Found, listed, moment, said, table
 from sealock.core.worker_state import WorkerState
 from sealock.core.workers import MOST_MACHINES
 
-NAME = click.argument("name")
+NAME, WORKER = click.argument("name"), click.argument("name", metavar="WORKER")
 
 
 @click.group()
@@ -63,19 +63,19 @@ def add(name: str, *, labels: tuple[str, ...], machines: int, as_json: bool) -> 
 
 
 @workers.command()
-@NAME
+@WORKER
 @AS_JSON
 def invite(name: str, *, as_json: bool) -> None:
-    """Print a new token for the worker NAME to join with, in the place of any before."""
+    """Print a new token for WORKER to join with, in the place of any before."""
     sign_in = signed_in()
     _tell_invited(asked(sign_in, lambda api: _invited(api, name)), name, sign_in.url, as_json)
 
 
 @workers.command()
-@NAME
+@WORKER
 @AS_JSON
 def drain(name: str, *, as_json: bool) -> None:
-    """Have the worker NAME finish what it has and take nothing new, until it is started again."""
+    """Have WORKER finish what it has and take nothing new, until it is started again."""
     sign_in = signed_in()
     told = asked(sign_in, lambda api: api.post("workers", name, "drain"))
     if as_json:
@@ -87,10 +87,10 @@ def drain(name: str, *, as_json: bool) -> None:
 
 
 @workers.command()
-@NAME
+@WORKER
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def remove(name: str, *, yes: bool) -> None:
-    """Remove the worker NAME: its certificate opens nothing any more, what it has is built elsewhere."""
+    """Remove WORKER: its certificate opens nothing any more, what it has is built elsewhere."""
     sign_in = signed_in()
     if not yes:
         click.confirm(f"Remove the worker {name}?", abort=True)
