@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from sealock.core.errors import UsageError
+from sealock.core.errors import PermanentError, UsageError
 from sealock.core.project import owner_of
-from sealock.core.sealed import Kind, Sealed
+from sealock.core.sealed import Kind, Sealed, SealedName
 from sealock.keeper.log_keys import SealedBuildLogs
 from sealock.livelog.files import LogFiles
 from tests.support.keys import Installation, files
@@ -119,3 +120,42 @@ async def test_a_log_that_still_grows_is_gone_with_its_writer(lab: Lab) -> None:
     log.close()
     assert lab.holds(traces) == []
     assert [path for path, _ in files(lab.data / "logs")] == [lab.data / "logs" / f"{BUILD}.removed"]
+
+
+async def test_who_loses_a_race_for_the_key_still_removes_the_log(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one that won it may be killed before it comes to the log."""
+    await lab.keep(BUILD)
+    traces, destroy = await lab.traces(BUILD), lab.keys.store.destroy
+
+    def after_another(name: SealedName) -> None:
+        destroy(name)
+        destroy(name)
+
+    monkeypatch.setattr(lab.keys.store, "destroy", after_another)
+    lab.logs.remove(OWNER, BUILD, "ann")
+    assert lab.holds(traces) == []
+
+
+async def test_a_key_that_cannot_be_destroyed_keeps_its_log(lab: Lab) -> None:
+    await lab.keep(BUILD)
+    lab.keys.store.pin(SealedName(OWNER.account, OWNER.project, Kind.LOG_KEY, BUILD, 1), True)
+    with pytest.raises(PermanentError, match="cannot be destroyed"):
+        lab.logs.remove(OWNER, BUILD, "ann")
+    assert lab.files.has_begun(BUILD)
+    assert lab.logs.removal(BUILD) is None
+
+
+async def test_a_note_says_why_and_keeps_to_its_format(lab: Lab) -> None:
+    await lab.keep(BUILD)
+    lab.files.remove(BUILD, "sealock", "after 30 days\x1b[2J")
+    gone = lab.files.removal(BUILD)
+    assert gone is not None
+    assert gone.why == "after 30 days\ufffd[2J"
+    note = lab.data / "logs" / f"{BUILD}.removed"
+    told = json.loads(note.read_bytes())
+    for wrong in (told | {"format": 1}, told | {"why": 7}, told | {"why": "\x1b"}, told | {"more": 1}):
+        note.write_bytes(json.dumps(wrong).encode())
+        with pytest.raises(PermanentError, match="cannot be read"):
+            lab.files.removal(BUILD)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Protocol
 
-from sealock.core.errors import UsageError
+from sealock.core.errors import PermanentError, UsageError
 from sealock.core.log import LOG_KEY_LENGTH, LogReader, LogRemoval, Logs, LogWriter
 from sealock.core.sealed import Kind, Owner, PublicKey, RetiredKey, Sealed, SealedName, SealedValues
 from sealock.core.secret import Secret
@@ -67,14 +67,17 @@ def remove_log(
     logs: Logs, values: SealedValues, owner: Owner | None, build_id: str, *, by: str, why: str = ""
 ) -> None:
     """Destroy the sealed key of a build's log first: from then on nobody reads what may be left of the log.
-    owner None: its keys are gone. UsageError if there is none, or it was removed."""
+    owner None: its keys are gone. UsageError if there is none, or it was removed; PermanentError if its key
+    cannot be destroyed, and then the log stays."""
     sealed = None if owner is None else values.get(owner, Kind.LOG_KEY, build_id)
     if owner is not None and sealed is not None:
         try:
             values.destroy(sealed.name)
-        except UsageError:
+        except UsageError as error:
             if values.get(owner, Kind.LOG_KEY, build_id) is not None:
-                raise
+                raise PermanentError(
+                    f"the key of the log of build {build_id} cannot be destroyed", details=error.brief
+                ) from error
             # Somebody else destroyed it at the same time; they may yet be killed before the log is gone.
     logs.remove(build_id, by, why)
 
