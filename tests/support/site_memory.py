@@ -442,7 +442,7 @@ class MemoryWorkers:
     async def revoke(self, worker: str) -> bool:
         there = worker in self.kept
         if there:
-            self.kept[worker] = replace(self.kept[worker], state=WorkerState.REVOKED)
+            self.kept[worker] = replace(self.kept[worker], state=WorkerState.REVOKED, removed_at=time.time())
         return there
 
 

@@ -21,7 +21,8 @@ MOST_MACHINES = 64
 @dataclass(frozen=True)
 class Worker:
     """name: unique. machines: builds at once. certificate: SHA-256 of the one it shows, DER; None until it
-    has joined. running: builds it has now. Times: seconds since 1970."""
+    has joined. running: builds it has now. removed_at: when it was revoked, None also where that is not
+    known. Times: seconds since 1970."""
 
     id: str
     name: str
@@ -33,6 +34,7 @@ class Worker:
     seen_at: float | None
     certificate: bytes | None = None
     running: int = 0
+    removed_at: float | None = None
 
 
 @dataclass(frozen=True)

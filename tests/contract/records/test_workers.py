@@ -38,6 +38,8 @@ async def test_a_worker_joins_renews_and_is_revoked(records: Records) -> None:
     assert await workers.revoke(made.id)
     assert not await workers.revoke(made.id)
     assert not await workers.revoke("nobody")
+    removed = next(one for one in await workers.all() if one.id == made.id)
+    assert removed.removed_at is not None and removed.removed_at >= removed.created_at
     assert await workers.by_certificate(SECOND) is None
     assert await workers.named("arm-1") is None
     assert not await workers.joined(made.id, FIRST, certificate_before=SECOND)

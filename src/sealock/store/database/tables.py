@@ -178,6 +178,7 @@ workers = table(
     text("version", 64, default=""),
     moment("created_at"),
     moment("seen_at", nullable=True),
+    moment("removed_at", nullable=True),
     UniqueConstraint("certificate_digest"),
     # The name of one that is revoked is free again.
     Index("ix_workers_name", "name", unique=True, sqlite_where=IS_LIVE, postgresql_where=IS_LIVE),

@@ -93,7 +93,10 @@ class DatabaseWorkers:
         """Its certificate opens nothing any more; what it has is put back when its leases end. False if there
         is none, or it was revoked before."""
         ended = update(workers).where(workers.c.id == worker, _LIVE)
-        return await self._change(ended.values(state=WorkerState.REVOKED))
+        async with self._database.write() as connection:
+            now = await connection.run_sync(database_time)
+            done = await connection.execute(ended.values(state=WorkerState.REVOKED, removed_at=now))
+            return bool(done.rowcount)
 
     async def _change(self, statement: Any) -> bool:
         async with self._database.write() as connection:
@@ -136,4 +139,5 @@ def _worker(row: Any) -> Worker:
         seen_at=None if row.seen_at is None else seconds(row.seen_at),
         certificate=row.certificate_digest,
         running=row.running,
+        removed_at=None if row.removed_at is None else seconds(row.removed_at),
     )

@@ -293,7 +293,7 @@ def _build(view: BuildView) -> dict[str, Any]:
 
 class Worker(Told):
     """A build server. machines: builds at once; running: those it has now. seen_at: when it was last heard
-    of. joined: whether it has its certificate."""
+    of. joined: whether it has its certificate. removed_at: when it was removed, where that is known."""
 
     id: str
     name: str
@@ -305,6 +305,7 @@ class Worker(Told):
     joined: bool
     created_at: float
     seen_at: float | None
+    removed_at: float | None
 
     @staticmethod
     def of(record: WorkerRecord) -> Worker:

@@ -25,7 +25,7 @@ WORKER_PORT = 8444
 AWAY = 60.0
 """Seconds without a word after which a worker is shown as away."""
 MOST_REMOVED = 20
-"""Of those that were removed, the ones heard of last are shown."""
+"""Of those that were removed, the last ones are shown."""
 
 Operator = Annotated[Viewer, Depends(Needs(Permission.WORKERS_WRITE))]
 router = APIRouter(prefix="/workers", include_in_schema=False)
@@ -104,9 +104,9 @@ def _join_command(request: Request) -> str:
 
 
 def _in_order(worker: Worker) -> tuple[float, str]:
-    """By name; those that were removed by when they were last heard of, the latest first."""
+    """By name; those that were removed by when that was, the latest first."""
     removed = worker.state is WorkerState.REVOKED
-    return -(worker.seen_at or worker.created_at) if removed else 0.0, worker.name
+    return -(worker.removed_at or worker.created_at) if removed else 0.0, worker.name
 
 
 async def _page(

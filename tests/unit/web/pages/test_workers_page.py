@@ -119,3 +119,4 @@ async def test_those_that_were_removed_stand_apart_and_are_not_for_ever_more(
     above, _, folded = page.partition('<details class="removed">')
     assert "gone-" not in above and "No worker is here" in above and "sealock workers add" in above
     assert folded.count("gone-") == 20 and "5 more were removed before" in folded
+    assert folded.count("just now") == 40, "added and removed"
