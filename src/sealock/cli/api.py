@@ -20,8 +20,9 @@ from urllib.parse import quote
 import httpx2
 
 from sealock import __version__
-from sealock.cli.api_errors import StillAtIt, of_answer, of_transport
+from sealock.cli.api_errors import StillAtIt, another_version, of_answer
 from sealock.cli.sign_ins import SignIn, server_address
+from sealock.cli.way_errors import of_transport
 from sealock.core.errors import PermanentError, SealockError, TemporaryError, UsageError
 from sealock.core.secret import Secret
 
@@ -256,7 +257,4 @@ def _json(response: httpx2.Response) -> Any:
 
 def unreadable() -> PermanentError:
     """What is there is no answer of this API."""
-    return PermanentError(
-        "The server answers what cannot be read",
-        resolution="Is that address a Sealock server's, of this version?",
-    )
+    return PermanentError("The server answers what cannot be read", resolution=another_version())

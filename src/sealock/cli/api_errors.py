@@ -1,4 +1,4 @@
-"""What a server answers, or the way there, as errors for the reader.
+"""What a server answers, as errors for the reader; `way_errors` has the way there.
 
     400 404 409 413 422     UsageError, in the server's own words
     401 403                 UsageError: sign in again, or ask somebody who may
@@ -10,15 +10,22 @@ Texts of the server are a stranger's: whoever prints an error makes it safe (`cl
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Iterator
 from typing import Any
 
 import httpx2
 
+from sealock import __version__
 from sealock.core.errors import PermanentError, SealockError, TemporaryError, UsageError
 
 LONGEST_TEXT = 2000
+UNKNOWN_FIELD = "There is no such field or parameter."
+"""What a server says of what it does not know."""
+
+_AGAIN = (
+    "The token of this host has run out or was revoked. Sign in again: sealock login {url}. If somebody else "
+    "revoked it, {url}/account shows your tokens and sessions."
+)
 
 _LISTS = {
     "There is no such project": "`sealock projects list` lists them.",
@@ -44,10 +51,6 @@ class StillAtIt(TemporaryError):
     """The server is doing this very request already, since it came before."""
 
 
-class NotTrusted(PermanentError):
-    """What answers there does not show a certificate of the authority we trust."""
-
-
 def of_answer(response: httpx2.Response, url: str) -> SealockError:
     """The error an answer stands for; it has been read."""
     status, told = response.status_code, _problem(response)
@@ -60,9 +63,17 @@ def of_answer(response: httpx2.Response, url: str) -> SealockError:
             resolution="Sign in at the address the server is configured with: sealock login URL",
         )
     if status == 401:
-        brief, resolution = f"{url} does not let us in: {brief}", f"Sign in: sealock login {url}"
+        brief, resolution = f"{url} does not let us in: {brief}", _AGAIN.format(url=url)
+    if status == 405 or (status == 404 and not _text(told.get("detail"))):
+        brief, resolution = f"{url} does not know what this command asks for", another_version()
     if status == 404:
         resolution = resolution or _where_to_look(brief)
+    if status == 421:
+        resolution = (
+            "Sign in at the address the server is configured with, its setting `origin`: sealock login URL"
+        )
+    if status == 422 and UNKNOWN_FIELD in details:
+        resolution = another_version()
     if status == 403:
         brief = f"This is not allowed: {brief}"
     if status in (429, 503) or (status == 409 and "retry-after" in response.headers):
@@ -75,26 +86,17 @@ def of_answer(response: httpx2.Response, url: str) -> SealockError:
     )
 
 
+def another_version() -> str:
+    """What to do where a server does not understand us, or we not it."""
+    return (
+        f"The server may be of another version, or not be Sealock: this is {__version__}, `sealock whoami` "
+        "says which the server has. Use one of the same."
+    )
+
+
 def _where_to_look(brief: str) -> str:
     """For what a server has not: the command that lists what it has. `` where none would help."""
     return next((told for start, told in _LISTS.items() if brief.startswith(start)), "")
-
-
-def of_transport(error: httpx2.TransportError, url: str) -> SealockError:
-    """The error of a way there that does not work."""
-    untrusted = next((one for one in _causes(error) if isinstance(one, ssl.SSLCertVerificationError)), None)
-    if untrusted is not None:
-        return NotTrusted(
-            f"What answers at {url} is not the server you signed in to, or its certificate has changed",
-            details=untrusted.verify_message or str(untrusted),
-            resolution="Compare with `sealock authority` on the server; if it was replaced there, "
-            f"sign in again: sealock login {url}",
-        )
-    return TemporaryError(
-        f"{url} cannot be reached",
-        details=str(error) or type(error).__name__,
-        resolution="Is the server running, and is this host on its network?",
-    )
 
 
 def _kind(status: int, headers: httpx2.Headers) -> type[SealockError] | None:
@@ -104,13 +106,6 @@ def _kind(status: int, headers: httpx2.Headers) -> type[SealockError] | None:
     known: dict[int, type[SealockError]] = {401: SignInEnded, 404: NotFound}
     known |= {429: TemporaryError, 503: TemporaryError}
     return known.get(status, UsageError if 400 <= status < 500 else None)
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    found: BaseException | None = error
-    while found is not None:
-        yield found
-        found = found.__cause__ or found.__context__
 
 
 def _problem(response: httpx2.Response) -> dict[str, Any]:

@@ -103,7 +103,9 @@ def _run(build: str, attempt: int | None) -> str:
 
 def _must_be_an_id(build: str) -> None:
     if not BUILD.fullmatch(build):
-        raise verbs.no_log(build)
+        error = verbs.no_log(build)
+        error.resolution += " For a server's build, sign in (sealock login https://HOST), without --local."
+        raise error
 
 
 def _who() -> str:

@@ -18,7 +18,9 @@ def signed_in() -> SignIn:
     found = SignIns().current()
     if found is None:
         raise UsageError(
-            "You are not signed in to a server", resolution="Sign in first: sealock login https://HOST"
+            "You are not signed in to a server",
+            resolution="Sign in first: sealock login https://HOST. Without a server, `sealock run` builds on "
+            "this host, and `sealock project` has its projects.",
         )
     return found
 

@@ -18,7 +18,7 @@ import click
 import httpx2
 
 from sealock.cli.api import Api
-from sealock.cli.api_errors import NotTrusted, of_transport
+from sealock.cli.way_errors import NotTrusted, of_transport
 from sealock.core.errors import UsageError
 
 LONGEST_CERTIFICATE = 64 * 1024

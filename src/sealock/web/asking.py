@@ -167,7 +167,7 @@ def _account(person: Person, token: ApiToken | None, named: str | None) -> str:
         wrong = {
             "loc": ("query", "account"),
             "msg": "You have several accounts: name one.",
-            "type": "missing",
+            "type": "several",
         }
         raise RequestValidationError([wrong])
     if not theirs:

@@ -7,10 +7,12 @@ from typing import Any
 import httpx2
 import pytest
 
+from sealock import __version__
 from sealock.cli import api as under_test
 from sealock.cli.api import Api
-from sealock.cli.api_errors import NotFound, SignInEnded
+from sealock.cli.api_errors import UNKNOWN_FIELD, NotFound, SignInEnded
 from sealock.core.errors import PermanentError, SealockError, TemporaryError, UsageError
+from sealock.web.written import wrong_word
 
 pytestmark = pytest.mark.anyio
 
@@ -101,6 +103,45 @@ async def test_what_is_not_there_says_which_command_lists_what_is() -> None:
         with pytest.raises(NotFound) as caught:
             await api.get("workers", "x")
     assert caught.value.resolution == "`sealock workers list` lists them."
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (httpx2.Response(404, json={"title": "Not Found"}), NotFound),
+        (httpx2.Response(405, json={"title": "Method Not Allowed"}), UsageError),
+        (httpx2.Response(422, json={"fields": [{"field": "x", "reason": UNKNOWN_FIELD}]}), UsageError),
+        (httpx2.Response(200, content=b"<html>"), PermanentError),
+    ],
+)
+async def test_a_server_of_another_version_is_told_as_one(
+    answer: httpx2.Response, kind: type[SealockError]
+) -> None:
+    async with Api("https://ci.example", transport=Server(answer)) as api:
+        with pytest.raises(kind) as caught:
+            await api.get("what-came-later")
+    assert __version__ in caught.value.resolution and "`sealock whoami`" in caught.value.resolution
+
+
+def test_what_the_website_says_of_an_unknown_field_is_what_is_looked_for() -> None:
+    assert wrong_word({"type": "extra_forbidden"}) == UNKNOWN_FIELD
+
+
+async def test_a_server_reached_by_another_name_says_by_which() -> None:
+    server = Server(httpx2.Response(421, json={"detail": "This website has another name."}))
+    async with Api("https://ci.example", transport=server) as api:
+        with pytest.raises(UsageError) as caught:
+            await api.get("builds")
+    assert "`origin`" in caught.value.resolution
+
+
+async def test_a_token_that_ended_says_how_to_get_another() -> None:
+    server = Server(httpx2.Response(401, json={"detail": "This token opens nothing, or no longer."}))
+    async with Api("https://ci.example", transport=server) as api:
+        with pytest.raises(SignInEnded) as caught:
+            await api.get("builds")
+    for needed in ("has run out or was revoked", "sealock login https://ci.example", "/account"):
+        assert needed in caught.value.resolution
 
 
 @pytest.mark.parametrize("content", [b"<html>", b"{", b"[" * 100_000])
