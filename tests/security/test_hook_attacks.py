@@ -168,14 +168,14 @@ async def test_even_what_is_signed_is_read_as_a_strangers(
     assert len(answer.content) < 1500 and not ports.hooks.taken
 
 
-async def test_a_push_of_more_than_a_megabyte_is_refused_unread(
+async def test_a_push_of_more_than_two_megabytes_is_refused_unread(
     sender: httpx2.AsyncClient, ports: Ports
 ) -> None:
-    content = body(padding="x" * 1024 * 1024)
+    content = body(padding="x" * 2 * 1024 * 1024)
     assert (await send(sender, content)).status_code == 413
 
     async def dripping() -> AsyncIterator[bytes]:
-        for _ in range(200):
+        for _ in range(400):
             yield b"x" * 10_000
 
     answer = await sender.post(f"/hooks/git/{PROJECT}", content=dripping(), headers=signed(content))

@@ -95,7 +95,7 @@ def _check_name(kind: Kind, name: str) -> None:
 
 def _check_value(kind: Kind, value: Secret) -> None:
     content = value.reveal()
-    longest = LONGEST_VARIABLE if kind is Kind.VARIABLE else LONGEST_VALUE - 64 * 1024
+    longest = LONGEST_VARIABLE if kind is Kind.VARIABLE else LONGEST_VALUE
     if not content:
         raise UsageError("the value is empty", resolution="Give one, or remove the secret.")
     if len(content) > longest:

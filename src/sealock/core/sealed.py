@@ -27,7 +27,7 @@ LOCAL_ACCOUNT = "local"
 """The account of an installation that has no accounts: its projects are all of one team."""
 
 LONGEST_VALUE = 1024 * 1024
-"""Bytes of one value before it is sealed; a variable or file of a build needs no more."""
+"""Bytes of one value, without its scope; a variable or file of a build needs no more."""
 
 
 class Kind(StrEnum):

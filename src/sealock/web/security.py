@@ -25,8 +25,8 @@ from sealock.web.rates import EVERYTHING, Rates, TooOften
 
 log = logging.getLogger(__name__)
 
-LONGEST_BODY = 1024 * 1024
-"""Bytes."""
+LONGEST_BODY = 2 * 1024 * 1024
+"""Bytes. The largest secret there may be (`core.sealed.LONGEST_VALUE`) as Base64 in JSON."""
 BODY_SECONDS = 30.0
 """How long a body may take to arrive."""
 

@@ -100,7 +100,7 @@ def test_a_value_is_no_argument(sealock: Sealock) -> None:
         (["shop", "TOKEN"], b"", "the value is empty"),
         (["shop", "TOKEN"], b"a\0b", "cannot hold a NUL byte"),
         (["shop", "TOKEN"], b"x" * (64 * 1024 + 1), "longer than the 64 KiB"),
-        (["shop", "big", "--as-file"], b"x" * (1024 * 1024), "longer than the 960 KiB"),
+        (["shop", "big", "--as-file"], b"x" * (1024 * 1024 + 1), "longer than the 1024 KiB"),
         (["shop", "TOKEN", "--file", "/nowhere/at/all"], b"x", "cannot be read"),
         (["shop", "TOKEN", "--file", "/dev/null"], b"x", "is no regular file"),
     ],
@@ -126,9 +126,9 @@ def test_the_largest_values_are_kept(
 ) -> None:
     typed(b"v" * 64 * 1024)
     assert sealock("secrets", "set", "shop", "BIG")[0] == 0
-    typed(b"\0" * 960 * 1024)
+    typed(b"\0" * 1024 * 1024)
     assert sealock("secrets", "set", "shop", "BIG.bin", "--as-file")[0] == 0
-    assert len(tools.opened("BIG.bin", Kind.FILE)[1]) == 960 * 1024
+    assert len(tools.opened("BIG.bin", Kind.FILE)[1]) == 1024 * 1024
 
 
 def test_one_name_is_one_secret(sealock: Sealock, typed: Callable[[bytes], None]) -> None:

@@ -90,7 +90,7 @@ async def test_a_build_from_lease_to_end(keeper: KeeperFixture, door: Path) -> N
 
 
 async def test_the_largest_value_passes_and_comes_out_whole(keeper: KeeperFixture, door: Path) -> None:
-    large = os.urandom(1024 * 1024 - 64)
+    large = os.urandom(1024 * 1024)
     sealed = keeper.seal(CONFIG, large)
     async with client(door, US).lease(terms()) as lease:
         assert (await lease.open(sealed, step="test:unit")).reveal() == large

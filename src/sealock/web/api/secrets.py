@@ -28,12 +28,15 @@ NamePath = Annotated[str, Path(pattern=SECRET, description="The secret's name.")
 Pipeline = Annotated[str, Field(pattern=PIPELINE)]
 Pipelines = Annotated[list[Pipeline], Field(max_length=MOST_PIPELINES)]
 
+LONGEST_TEXT = 4 * -(-LONGEST_VALUE // 3)
+"""Characters: of the largest value as Base64."""
+
 
 class NewSecret(Given):
     """value: what a step gets; with `encoding` `base64` the bytes it stands for. pipelines: whose steps may
     have it, none named means all."""
 
-    value: Annotated[SecretStr, Field(max_length=LONGEST_VALUE)]
+    value: Annotated[SecretStr, Field(max_length=LONGEST_TEXT)]
     encoding: Literal["text", "base64"] = "text"
     kind: Literal["variable", "file"] = "variable"
     pipelines: Pipelines = Field(default_factory=list)

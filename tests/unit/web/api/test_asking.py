@@ -135,7 +135,7 @@ async def test_guessing_tokens_is_slowed_down(site: Site, monkeypatch: pytest.Mo
 
 
 async def test_a_huge_body_is_refused_unread(api: httpx2.AsyncClient) -> None:
-    huge = b'{"value": "' + b"x" * (1 << 20) + b'"}'
+    huge = b'{"value": "' + b"x" * (1 << 21) + b'"}'
     answer = await api.put("projects/shop/secrets/BIG", content=huge)
     assert answer.status_code == 413 and answer.headers["content-type"] == "application/problem+json"
 

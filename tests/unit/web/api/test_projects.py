@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+import os
 
 import httpx2
 import pytest
 
 from sealock.core.scope import Scope
+from sealock.core.sealed import LONGEST_VALUE
 from tests.support.site_database import DatabaseSite as Site
 from tests.support.site_memory import HOST_KEY
 
@@ -131,6 +133,13 @@ async def test_a_secret_goes_in_and_does_not_come_out(site: Site, api: httpx2.As
     assert site.kept_secrets() == {"TOKEN": value.encode(), "config": b"\0\xff"}
     scope = Scope(("live",), deployments_only=True, protected_only=False)
     assert site.scope_of("TOKEN") == scope
+
+
+async def test_the_largest_secret_goes_in_whole(site: Site, api: httpx2.AsyncClient) -> None:
+    value = os.urandom(LONGEST_VALUE)
+    body = {"value": base64.b64encode(value).decode(), "encoding": "base64", "kind": "file"}
+    assert (await api.put("projects/shop/secrets/large.bin", json=body)).status_code == 200
+    assert site.kept_secrets() == {"large.bin": value}
 
 
 @pytest.mark.parametrize(
