@@ -27,7 +27,8 @@ class TimedProtocol(H11Protocol):
     _late: asyncio.TimerHandle | None = None
     _place = ""
 
-    # The base class, too, takes a narrower transport than its own base.
+    # The loop hands a transport that reads and writes to every protocol of a stream, whatever the base says;
+    # the server's own protocol relies on it as well.
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Make room for it, and wait for its first request."""
         super().connection_made(transport)

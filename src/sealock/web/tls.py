@@ -14,6 +14,7 @@ import ssl
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import quote
 
 import uvicorn
@@ -22,6 +23,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from sealock.core.certificate import Certificate
 from sealock.core.errors import SealockError, UsageError
 from sealock.web.connections import TimedProtocol
+from sealock.web.handshakes import TlsConfig
 from sealock.web.origin import Origin
 from sealock.web.streams import Streams
 
@@ -33,6 +35,17 @@ GRACE = 5
 """Seconds that requests have to end once the website stops; streams are ended at once."""
 LOOK_AGAIN = 12 * 3600.0
 """Seconds between two looks at the certificate, so that a new one is used without a restart."""
+SERVES: dict[str, Any] = {
+    "ws": "none",
+    "lifespan": "off",
+    "log_config": None,
+    "access_log": False,
+    "server_header": False,
+    # Headers that name another client are anybody's to send.
+    "proxy_headers": False,
+    "h11_max_incomplete_event_size": 32 * 1024,
+}
+"""How every door is served."""
 
 
 @dataclass(frozen=True)
@@ -94,22 +107,10 @@ class Website:
         return bound
 
     def _server(self, app: ASGIApp, context: ssl.SSLContext | None) -> Server:
-        return Server(
-            uvicorn.Config(
-                app,
-                http=TimedProtocol,
-                ws="none",
-                lifespan="off",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                # Headers that name another client are anybody's to send.
-                proxy_headers=False,
-                timeout_graceful_shutdown=self.grace,
-                h11_max_incomplete_event_size=32 * 1024,
-                ssl_context_factory=(lambda *_: context) if context else None,
-            )
-        )
+        serves: dict[str, Any] = SERVES | {"timeout_graceful_shutdown": self.grace}
+        if context is None:
+            return Server(uvicorn.Config(app, http=TimedProtocol, **serves))
+        return Server(TlsConfig(app, context, **serves))
 
     async def _look_again(self, context: ssl.SSLContext) -> None:
         while True:
@@ -134,6 +135,11 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.up.set()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if isinstance(self.config, TlsConfig):
+            self.config.handshakes.give_up()
+        await super().shutdown(sockets)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -31,7 +31,7 @@ class PeerProtocol(TimedProtocol):
 
     most_of_one = 4000  # a worker holds two for each build it has, and many may share an address
 
-    # As its base.
+    # As its base: one that reads and writes is what the loop hands over.
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Look at the certificate once: it is the connection's, not a request's."""
         super().connection_made(transport)

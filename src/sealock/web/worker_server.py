@@ -13,12 +13,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import uvicorn
 from fastapi import FastAPI
 
 from sealock.core.certificate import Certificate
 from sealock.core.errors import SealockError
-from sealock.web.tls import GRACE, LOOK_AGAIN, Server, bound_to, load_into
+from sealock.web.handshakes import TlsConfig
+from sealock.web.tls import GRACE, LOOK_AGAIN, SERVES, Server, bound_to, load_into
 from sealock.web.worker_auth import PeerProtocol, worker_tls
 from sealock.web.worker_polls import LongPolls
 
@@ -61,21 +61,15 @@ class WorkerDoor:
                 looking.cancel()
                 server.should_exit = True
 
-    def _config(self, context: ssl.SSLContext) -> uvicorn.Config:
-        return uvicorn.Config(
+    def _config(self, context: ssl.SSLContext) -> TlsConfig:
+        return TlsConfig(
             self.app,
-            http=PeerProtocol,
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
+            context,
+            protocol=PeerProtocol,
             timeout_graceful_shutdown=self.grace,
             # Longer than a worker is silent, so that it seldom has to shake hands again.
             timeout_keep_alive=60,
-            h11_max_incomplete_event_size=32 * 1024,
-            ssl_context_factory=lambda *_: context,
+            **SERVES,
         )
 
     async def _look_again(self, context: ssl.SSLContext) -> None:
