@@ -90,10 +90,11 @@ class Serving:
                 serving = group.create_task(website.serve(self._listen))
                 workers = group.create_task(door.serve(*_host_and_port(self._settings.worker_listen)))
                 stopping = group.create_task(_stop_with(website, attended))
-                looking = group.create_task(_put_back(parts.workers.queue))
                 sweeping = group.create_task(parts.sweep.run())
                 await website.ready.wait()
                 await door.ready.wait()
+                # Not before workers can be heard: a look says that they could have been since the last.
+                looking = group.create_task(_put_back(parts.workers.queue))
                 say(f"serving on {self._origin}, workers on {self._settings.worker_listen}")
                 await asyncio.wait({serving, workers}, return_when=asyncio.FIRST_COMPLETED)
                 door.stop()

@@ -57,6 +57,15 @@ class ServerSettings(BaseSettings):
         "its key first. A project's own settings may shorten that. 0 or forever: it is kept until somebody "
         "removes it. Default: 30. Days.",
     )
+    website_away: float = Field(
+        default=600.0,
+        ge=0,
+        le=3600,
+        description="For how long a worker that cannot reach the website goes on with its builds, so that "
+        "an upgrade or a move of the website costs none. What is built one at a time is given to nobody else "
+        "for as long; anything else may meanwhile run a second time, and one end is taken. Default: 600. "
+        "Seconds, up to 3600.",
+    )
     redis: SecretStr | None = Field(
         default=None,
         description="A Redis or Valkey that several websites share, for wake-ups and rate limits; nothing is "

@@ -224,6 +224,7 @@ class Wiring:
 
     def server(self) -> Server:
         """The website with its door for workers."""
+        from sealock.core.queue import Patience
         from sealock.serving import Serving
         from sealock.serving_parts import Installation
 
@@ -237,6 +238,7 @@ class Wiring:
                 places=self.sealed_places,
                 keys=self._keyring_of(self._asking_running_keeper),
                 exposures=self.exposures(),
+                patience=Patience(away=self._settings.website_away),
             )
         )
 

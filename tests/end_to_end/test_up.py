@@ -6,7 +6,6 @@ import asyncio
 import os
 import signal
 import socket
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -90,16 +89,12 @@ def test_parts_that_die_are_started_again_and_builds_go_on(up: Up, project: str)
     build = start_build(up, project)
     up.running(build, BEGUN)
     os.kill(up.child("web"), signal.SIGKILL)
-    killed_at = time.monotonic()
     up.until(lambda: "sealock: the website ended (SIGKILL); it is started again in" in up.output)
     up.until(lambda: up.output.count("website: serving on") == 2)
-    away = time.monotonic() - killed_at
     os.kill(up.child("keeper"), signal.SIGKILL)
     up.until(lambda: "sealock: the keeper ended (SIGKILL); it is started again in" in up.output)
     ended = up.ended(build)
-    assert ended["status"] == "green", up.output
-    # One that is away for longer than 10 s may have lost what was built; on a very busy host it is.
-    assert ended["attempt"] == 1 or away > 10, up.output
+    assert (ended["status"], ended["attempt"]) == ("green", 1), up.output
     log = up.ask("GET", f"builds/{build}/log/raw")
     assert all_numbers(log), log
     assert LAST.encode() in log
@@ -113,7 +108,7 @@ def test_parts_that_die_are_started_again_and_builds_go_on(up: Up, project: str)
     assert "Stopping: builds that run may finish" in up.output
     kept = kept_of(up)
     assert kept.outcomes == {"green": 2}
-    assert kept.kinds["claimed"] == 2 or away > 10
+    assert kept.kinds["claimed"] == 2
     kept.check({"1": build, "2": second})
     assert Logs(up.root).check(kept, last=LAST.encode(), secret=b"nothing secret") == 2
 

@@ -14,6 +14,7 @@ import asyncio
 import os
 import random
 import secrets
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -55,12 +56,19 @@ test:
     secrets: [TOKEN]
 """
 
+AWAY = float(os.environ.pop("SEALOCK_TEST_AWAY", "25"))
+"""Seconds for which the website is away; `quick_sealock` has leases of 15."""
+
+NOTICED = 60.0
+"""Seconds from when the website is back until a worker that died meanwhile is given up."""
+
 
 @dataclass
 class Chaos:
     """A server with one project."""
 
     server: KilledServer
+    git: GitServer
     project: str
     secret: bytes
     searched: list[Path]
@@ -100,7 +108,7 @@ async def chaos(tmp_path: Path, database: tuple[str, list[Path]]) -> AsyncIterat
             )
             for name in ("one", "two"):
                 await server.add_worker(name, 2)
-            yield Chaos(server, made["id"], secret, [tmp_path, runtime, *kept_in])
+            yield Chaos(server, git, made["id"], secret, [tmp_path, runtime, *kept_in])
         finally:
             await server.stop()
         assert left(before) == set()
@@ -145,6 +153,77 @@ async def test_whatever_is_killed_each_build_ends_once(chaos: Chaos) -> None:
     assert shown, told
     assert ends >= ENOUGH, told
     assert kept.kinds["put-back"] >= ENOUGH, told
+
+
+async def test_a_website_that_is_away_for_longer_than_a_lease_loses_no_build(
+    chaos: Chaos, tmp_path: Path
+) -> None:
+    """Some builds go on through it, some end meanwhile. A worker that is killed meanwhile is given up once
+    the website is back, and its builds alone are tried again."""
+    server = chaos.server
+    await server.must("PATCH", "/api/v1/accounts/local", {"max_running": 4})
+    project = await _lasting(chaos, tmp_path / "lasting")
+    for number, pipeline in enumerate(("short", "short", "long", "long")):
+        await server.ask_for(project, str(number), pipeline)
+    builds = server.asked.builds.values()
+    await asyncio.gather(*(_until_it_prints(chaos, build) for build in builds))
+    dead = [build for build in builds if await _worker_of(chaos, build) == await _worker_named(chaos, "two")]
+    assert len(dead) == 2, "each worker has as many as it takes"
+    website = server.parts["website"]
+    await website.hold_back()
+    server.parts["two"].kill()
+    await asyncio.sleep(AWAY)
+    await website.let_go()
+    back_at = time.time()
+    await _until_all_ended(chaos)
+    await server.stop()
+    kept = await Kept.read(server.settings["SEALOCK_DATABASE"])
+    kept.check(server.asked.builds)
+    attempts = {row.id: row.attempt for row in kept.builds}
+    assert attempts == {build: 2 if build in dead else 1 for build in builds}, server.told()
+    assert kept.outcomes == {"green": 4}
+    assert Logs(server.root).check(kept, last=LAST.encode(), secret=chaos.secret) == 4
+    given_up = [event.at for build in dead for event in kept.events[build] if event.kind == "put-back"]
+    assert max(given_up) / 1000 - back_at < NOTICED
+
+
+async def _lasting(chaos: Chaos, tree: Path) -> str:
+    """A project with builds of some seconds: such as end while the website is away, and others."""
+    tree.mkdir()
+    lasts = {"short": AWAY / 2, "long": AWAY + 10}
+    (tree / "sealock.yml").write_text(
+        "test:\n"
+        + "".join(
+            f"  {name}:\n    - for n in $(seq {round(seconds * 2)}); do echo line $n; sleep 0.5; done\n"
+            f'    - echo "{LAST}"\n'
+            for name, seconds in lasts.items()
+        )
+    )
+    chaos.git.publish("lasting.git", tree)
+    made = await chaos.server.project(
+        "lasting", chaos.git.address("lasting.git"), chaos.git.host_key, supersede="nothing"
+    )
+    chaos.git.authorize(made["public_key"], "lasting.git")
+    return str(made["id"])
+
+
+async def _until_it_prints(chaos: Chaos, build: str) -> None:
+    async with asyncio.timeout(SETTLED):
+        while True:
+            answer = await chaos.server.client.get(f"/api/v1/builds/{build}/log/raw")
+            if b"line 1" in answer.content:
+                return
+            await asyncio.sleep(0.3)
+
+
+async def _worker_of(chaos: Chaos, build: str) -> str:
+    events = (await chaos.server.must("GET", f"/api/v1/builds/{build}/history"))["items"]
+    return str(next(event["worker"] for event in events if event["kind"] == "claimed"))
+
+
+async def _worker_named(chaos: Chaos, name: str) -> str:
+    workers = (await chaos.server.must("GET", "/api/v1/workers"))["items"]
+    return str(next(worker["id"] for worker in workers if worker["name"] == name))
 
 
 async def _ask(chaos: Chaos, chance: random.Random, enough: asyncio.Event) -> None:

@@ -49,6 +49,8 @@ class Part:
         self.said: list[str] = []
         self.started = 0
         self._stopping = False
+        self._may_run = asyncio.Event()
+        self._may_run.set()
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -67,9 +69,23 @@ class Part:
         self.child.tell(signal.SIGKILL)
         return True
 
+    async def hold_back(self) -> None:
+        """Kill it, and start it no more until `let_go`."""
+        self._may_run.clear()
+        self.child.is_up.clear()
+        self.kill()
+        await self.child.ended()
+
+    async def let_go(self) -> None:
+        """Start it again; return once it serves."""
+        self._may_run.set()
+        async with asyncio.timeout(UP):
+            await self.child.is_up.wait()
+
     async def stop(self) -> int | None:
         """In good order; its exit code."""
         self._stopping = True
+        self._may_run.set()
         self.child.tell(signal.SIGTERM)
         await self.child.ended()
         if self._task is not None:
@@ -82,6 +98,7 @@ class Part:
             await self.child.run(self._say)
             if not self._stopping:
                 await asyncio.sleep(0.05)
+            await self._may_run.wait()
 
     def _say(self, _: str, line: str) -> None:
         self.said.append(f"{time.monotonic():.2f} {line}")
@@ -174,9 +191,10 @@ class KilledServer:
                     return None
             await asyncio.sleep(AGAIN)
 
-    async def ask_for(self, project: str, key: str) -> None:
-        """A build, exactly one."""
-        made = await self.persist("POST", f"/api/v1/projects/{project}/builds", {}, key)
+    async def ask_for(self, project: str, key: str, *pipelines: str) -> None:
+        """A build, exactly one. pipelines: all that are tests, if none is named."""
+        wanted = {"pipelines": pipelines} if pipelines else {}
+        made = await self.persist("POST", f"/api/v1/projects/{project}/builds", wanted, key)
         assert made is not None, self.asked.answers
         self.asked.builds[key] = made["id"]
 
@@ -191,11 +209,12 @@ class KilledServer:
             await asyncio.sleep(AGAIN)
 
     async def open_builds(self) -> list[dict[str, Any]]:
-        """Those that have not ended."""
-        found: list[dict[str, Any]] = []
-        for state in ("queued", "running"):
-            found += (await self.persist("GET", f"/api/v1/builds?state={state}&limit=100"))["items"]
-        return found
+        """Those that have not ended. One that is put back goes from the second list to the first."""
+        found: dict[str, dict[str, Any]] = {}
+        for state in ("queued", "running", "queued"):
+            for each in (await self.persist("GET", f"/api/v1/builds?state={state}&limit=100"))["items"]:
+                found[each["id"]] = each
+        return list(found.values())
 
     async def stop(self) -> dict[str, int | None]:
         """All of it in good order, the last first; exit codes."""

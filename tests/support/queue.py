@@ -20,7 +20,7 @@ from sealock.store.queue.memory import MemoryQueue
 from sealock.store.queue.tables import queue_builds, queue_lanes
 from sealock.store.queue.wakeups import LocalWakeups
 
-PATIENCE = Patience(queued=1000.0, lease=9.0, stopping=12.0, longest=300.0)
+PATIENCE = Patience(queued=1000.0, lease=9.0, stopping=12.0, longest=300.0, away=30.0)
 STEP = 3.0
 """Seconds in which somebody looks at the queue again, so that time that passes is ordinary time."""
 

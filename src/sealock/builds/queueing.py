@@ -27,27 +27,30 @@ async def next_claim(queue: Queue, wakeups: Wakeups, worker: str, *, poll: float
 
 async def until_told(queue: Queue, wakeups: Wakeups, claim: Claim) -> Beat:
     """Beat for as long as the build is this worker's; then `cancel` or `lost`, never `ok`. Who cannot reach
-    the queue for as long as the lease lasts has lost it, since another has it by then."""
+    the queue for as long as the claim says gives it up."""
     async with wakeups.subscribe(stop_topic(claim.fence.worker)) as stop:
-        return await hold(lambda: queue.beat(claim.fence), stop.wait, claim.lease)
+        return await hold(lambda: queue.beat(claim.fence), stop.wait, claim.lease, claim.away)
 
 
 async def hold(
-    beat: Callable[[], Awaitable[Beat]], pause: Callable[[float], Awaitable[object]], lease: float
+    beat: Callable[[], Awaitable[Beat]],
+    pause: Callable[[float], Awaitable[object]],
+    lease: float,
+    away: float = 0.0,
 ) -> Beat:
     """The same, with what it takes: how to beat, and how to wait for so many seconds, or fewer if there is
-    reason to beat at once. lease: seconds."""
-    kept_until = time.monotonic() + lease
+    reason to beat at once. lease, away: seconds, as a claim has them."""
+    kept_until = time.monotonic() + lease + away
     while True:
         asked_at = time.monotonic()
         try:
-            async with asyncio.timeout(max(0.0, kept_until - asked_at)):
+            async with asyncio.timeout(min(lease, max(0.0, kept_until - asked_at))):
                 answer = await beat()
         except (TemporaryError, TimeoutError):
             answer = Beat.OK if time.monotonic() < kept_until else Beat.LOST
         else:
             # From when it was asked: the queue counts from some moment after that.
-            kept_until = asked_at + lease
+            kept_until = asked_at + lease + away
         if answer is not Beat.OK:
             return answer
         await pause(min(lease / 3, max(0.0, kept_until - time.monotonic())))

@@ -104,13 +104,15 @@ class Welcome(Message):
 
 
 class Job(Message):
-    """A build that is the worker's now. run: the attempt's id. lease: seconds without a beat. protected: the
-    branch is. pinned: it is to get the versions of another build (`pinned`)."""
+    """A build that is the worker's now. run: the attempt's id. lease, away: seconds, as in
+    `core.queue.Claim`. protected: the branch is. pinned: it is to get the versions of another build
+    (`pinned`)."""
 
     build: str
     attempt: int
     run: str
     lease: float
+    away: float
     account: str
     ref: str | None
     branch: str | None

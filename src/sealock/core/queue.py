@@ -67,19 +67,24 @@ MOVES: Mapping[QueueState, frozenset[QueueState]] = {
 @dataclass(frozen=True)
 class Patience:
     """How long a build may stay in a state, in seconds. lease: without a beat. stopping: until its worker is
-    given up, whether it beats or not. longest: for one attempt, however often it beats."""
+    given up, whether it beats or not. longest: for one attempt, however often it beats. away: for which a
+    worker that reaches nobody goes on beyond the lease."""
 
     queued: float = 7 * 24 * 3600.0
     lease: float = 30.0
     stopping: float = 60.0
     longest: float = 24 * 3600.0
+    away: float = 600.0
 
-    def of(self, state: QueueState) -> float | None:
-        """Seconds until a build that enters this state is looked at; None if it may stay."""
+    def of(self, state: QueueState, *, deploys: bool = False) -> float | None:
+        """Seconds until a build that enters this state is looked at; None if it may stay. Of what deploys
+        there is one at a time, so it is waited for until its worker, should that reach nobody, has given it
+        up by itself. Anything else may run twice, since only one end is taken."""
+        alone = self.lease + self.away if deploys else 0.0
         return {
             QueueState.QUEUED: self.queued,
-            QueueState.RUNNING: self.lease,
-            QueueState.STOPPING: self.stopping,
+            QueueState.RUNNING: max(self.lease, alone),
+            QueueState.STOPPING: max(self.stopping, alone),
         }.get(state)
 
 
@@ -141,12 +146,14 @@ class Fence:
 
 @dataclass(frozen=True)
 class Claim:
-    """A build that is the worker's now. lease: seconds without a beat until it no longer is."""
+    """A build that is the worker's now. lease: seconds without a beat until another may have it. away: for
+    which the worker goes on beyond that where it reaches nobody who could say so."""
 
     fence: Fence
     account: str
     project: str
     lease: float
+    away: float = 0.0
 
     @property
     def beat_every(self) -> float:

@@ -35,7 +35,8 @@ STRIDE = 1 << 20
 as many."""
 
 AWAY_AT_LEAST = 15.0
-"""Seconds without a look at the queue that are still ordinary: three safety polls."""
+"""Seconds without a look at the queue that are still ordinary: three safety polls. A worker beats three times
+in a lease, so an ordinary one has half of it left for a pause of the queue."""
 
 
 @dataclass(frozen=True)
@@ -284,7 +285,7 @@ def clock_story(now: float, seen_at: float, lease: float) -> ClockStory:
     one, and is judged by that."""
     if now < seen_at:
         return ClockStory.SET_BACK
-    return ClockStory.AWAY if now - seen_at > max(lease, AWAY_AT_LEAST) else ClockStory.STEADY
+    return ClockStory.AWAY if now - seen_at > max(lease / 2, AWAY_AT_LEAST) else ClockStory.STEADY
 
 
 def holds(fence: Fence, build: Standing, worker: str) -> bool:

@@ -1,8 +1,8 @@
 """One build of a worker, from its claim to the website's word that it has ended.
 
 Beside the build beats go out. What they say ends it: cancelled, its machine is destroyed and that is told;
-lost, its machine is destroyed and nothing is told at all. While the website is away the build goes on, for as
-long as nobody else can have it.
+lost, its machine is destroyed and nothing is told at all. While the website is away the build goes on, and
+its end waits to be told, for as long as the website has said.
 """
 
 from __future__ import annotations
@@ -121,7 +121,8 @@ class RunningBuild:
             keeper = self._host.keeper(self._link.carry)
             logs = SentLogs(self._link, keeper, self._host.seal, self._host.logs(directory), directory)
             reporting = Reporting(self._link)
-            told = asyncio.create_task(Beats(self._link.beat, self._job.lease).until_told())
+            beats = Beats(self._link.beat, self._job.lease, self._job.away)
+            told = asyncio.create_task(beats.until_told())
             self._task = asyncio.create_task(self._run(keeper, logs, reporting))
             try:
                 return await self._go(self._task, told, logs, reporting)

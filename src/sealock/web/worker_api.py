@@ -155,6 +155,7 @@ async def _job(ports: WorkerPorts, claim: Claim) -> wire.Job | None:
         attempt=claim.fence.attempt,
         run=run_id(claim.fence.build, claim.fence.attempt),
         lease=claim.lease,
+        away=claim.away,
         account=build.account,
         ref=build.ref,
         branch=build.branch,

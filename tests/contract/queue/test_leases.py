@@ -146,7 +146,7 @@ async def test_a_deployment_that_had_begun_is_not_tried_again_unasked(around: Ar
     await around.add("a", deploys=True)
     claimed = await claim(around)
     assert await around.queue.begin_deployment(claimed.fence) is Beat.OK
-    await pass_time(around, 12)
+    await pass_time(around, 41)
     assert await around.queue.claim("w") is None
     last = (await around.queue.history("a"))[-1]
     assert last.kind is QueueEventKind.FAILED
@@ -235,6 +235,45 @@ async def test_a_clock_set_forward_or_a_server_that_was_away_takes_nothing_from_
     assert (await claim(around, "x")).fence == Fence("dies", 2, "x"), "a lease later than otherwise"
     assert await around.queue.beat(dies.fence) is Beat.LOST
     assert await around.queue.finish(lives.fence, Outcome.GREEN)
+
+
+async def test_what_deploys_is_given_to_nobody_while_its_worker_may_go_on(around: Around) -> None:
+    """A worker that reaches nobody goes on for 30 s beyond its lease; two deployments must never run."""
+    await around.worker("x")
+    await around.add("alone", group="branch:main", deploys=True)
+    await around.add("next", group="branch:main", deploys=True)
+    first = await claim(around)
+    assert first.away == 30.0
+    await pass_time(around, 12)
+    assert await around.queue.beat(first.fence) is Beat.OK, "12 s without a beat are no reason yet"
+    await pass_time(around, 37)
+    assert await around.queue.claim("x") is None
+    await pass_time(around, 3)
+    assert (await claim(around, "x")).fence == Fence("alone", 2, "x")
+    assert await around.queue.beat(first.fence) is Beat.LOST
+
+
+async def test_nor_while_it_is_stopped(around: Around) -> None:
+    await around.worker("x")
+    await around.add("alone", group="branch:main", deploys=True)
+    await around.add("next", group="branch:main", deploys=True)
+    await claim(around)
+    await around.queue.cancel("alone", "Ada asked")
+    await pass_time(around, 37)
+    assert await around.queue.claim("x") is None, "the worker may not have heard of it"
+    await pass_time(around, 3)
+    assert (await claim(around, "x")).fence == Fence("next", 1, "x")
+
+
+async def test_a_server_that_was_away_leaves_what_deploys_its_time(around: Around) -> None:
+    await around.worker("x")
+    await around.add("alone", group="branch:main", deploys=True)
+    first = await claim(around)
+    await around.queue.put_back()
+    around.jump(200)
+    assert await around.queue.claim("x") is None
+    await pass_time(around, 37)
+    assert await around.queue.beat(first.fence) is Beat.OK
 
 
 async def test_whoever_waits_is_woken(around: Around) -> None:

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.anyio
 async def test_a_build_is_claimed_once_beaten_and_finished(around: Around) -> None:
     await around.add("a")
     claimed = await claim(around)
-    assert claimed == Claim(Fence("a", 1, "w"), "one", "one", 9.0)
+    assert claimed == Claim(Fence("a", 1, "w"), "one", "one", 9.0, 30.0)
     assert claimed.beat_every == 3.0
     assert await around.queue.claim("w") is None
     assert await around.queue.beat(claimed.fence) is Beat.OK

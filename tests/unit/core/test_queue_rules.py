@@ -231,8 +231,16 @@ def test_a_deployment_is_never_superseded(
 def test_a_clock_is_steady_only_if_little_time_passed(seen: float, passed: float, lease: float) -> None:
     story = clock_story(seen + passed, seen, lease)
     if story is ClockStory.STEADY:
-        assert -0.001 <= passed <= max(lease, 15.0) + 0.001
+        assert -0.001 <= passed <= max(lease / 2, 15.0) + 0.001
     assert (story is ClockStory.SET_BACK) == (seen + passed < seen)
+
+
+@given(st.floats(0, 1e6))
+def test_a_worker_that_beats_in_time_outlives_every_pause_of_the_queue(pause: float) -> None:
+    """It beats three times in a lease: so a pause counts as one before it and that third are a lease."""
+    lease = ORDINARY.lease
+    away = clock_story(1e6 + pause, 1e6, lease) is ClockStory.AWAY
+    assert away or pause + lease / 3 < lease
 
 
 @given(st.integers(0, 3), st.sampled_from(["w", "x"]), st.sampled_from(QueueState))

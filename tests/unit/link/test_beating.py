@@ -46,6 +46,18 @@ async def test_a_website_that_was_away_for_a_moment_costs_no_build() -> None:
     assert await Beats(website.beat, LEASE).until_told() is Beat.CANCEL
 
 
+async def test_nor_does_one_that_is_away_for_longer_than_the_lease_as_it_said_it_may_be() -> None:
+    website = Website(away=(0.1, 2 * LEASE), over=2.5 * LEASE)
+    assert await Beats(website.beat, LEASE, 2 * LEASE).until_told() is Beat.CANCEL
+
+
+async def test_one_that_is_away_for_longer_than_it_said_does() -> None:
+    website = Website(away=(0.1, 10.0), over=20.0)
+    before = time.monotonic()
+    assert await Beats(website.beat, LEASE, LEASE).until_told() is Beat.LOST
+    assert 2 * LEASE - 0.01 <= time.monotonic() - before < 3 * LEASE
+
+
 async def test_one_that_is_away_for_the_lease_does() -> None:
     website = Website(away=(0.1, 10.0), over=20.0)
     before = time.monotonic()

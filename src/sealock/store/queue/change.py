@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, text
 
-from sealock.core.queue import Patience
+from sealock.core.queue import Patience, QueueState
 from sealock.store.database.metadata import milliseconds
 
 _LOCK = 0x5EA10C0
@@ -50,3 +50,7 @@ class Change:
     def after(self, seconds: float) -> int:
         """The time in so many seconds."""
         return self.now + milliseconds(seconds)
+
+    def deadline(self, state: QueueState, *, deploys: bool) -> int:
+        """When a build is looked at that enters this state now, and may not stay in it."""
+        return self.after(self.patience.of(state, deploys=deploys) or 0.0)

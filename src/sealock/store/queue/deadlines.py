@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from sqlalchemy import case, insert, select, update
+from sqlalchemy import ColumnElement, case, insert, select, update
 
 from sealock.core.queue import QueueState
 from sealock.core.queue_rules import ClockStory, clock_story, past_deadline
-from sealock.store.database.metadata import milliseconds, seconds
+from sealock.store.database.metadata import seconds
 from sealock.store.queue.change import Change
 from sealock.store.queue.entries import Entry, entries, follow
 from sealock.store.queue.tables import queue_builds, queue_clock
@@ -58,10 +58,9 @@ def _grant_anew(change: Change, story: ClockStory) -> None:
     """Give whoever has a build the time they would have had. A deadline that lies further ahead than any
     would is drawn near, else a build whose worker is gone would stay with it for as long as the clock was
     set back."""
-    lease = change.after(change.patience.lease)
-    stopping = change.after(change.patience.stopping)
     held = queue_builds.c.state.in_(HELD)
-    fresh = case((queue_builds.c.state == QueueState.RUNNING, lease), else_=stopping)
+    running, stopping = (_fresh(change, state) for state in (QueueState.RUNNING, QueueState.STOPPING))
+    fresh = case((queue_builds.c.state == QueueState.RUNNING, running), else_=stopping)
     change.connection.execute(update(queue_builds).where(held).values(deadline=fresh))
     if story is ClockStory.SET_BACK:
         _no_later(change, "stop_at", QueueState.RUNNING, change.after(change.patience.longest))
@@ -74,9 +73,14 @@ def _no_later(change: Change, column: str, state: QueueState, latest: int) -> No
     change.connection.execute(update(queue_builds).where(late).values({column: latest}))
 
 
+def _fresh(change: Change, state: QueueState) -> ColumnElement[int]:
+    alone, other = (change.deadline(state, deploys=deploys) for deploys in (True, False))
+    return case((queue_builds.c.deploys, alone), else_=other)
+
+
 def lease_until(change: Change) -> object:
     """The deadline that a beat gives to a running build; one that is being stopped keeps its own."""
     of = queue_builds.c
-    lease = milliseconds(change.patience.lease) + change.now
+    lease = _fresh(change, QueueState.RUNNING)
     nearer = case((of.stop_at < lease, of.stop_at), else_=lease)
     return case((of.state == QueueState.RUNNING, nearer), else_=of.deadline)

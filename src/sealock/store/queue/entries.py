@@ -94,7 +94,7 @@ def start(change: Change, entry: Entry, worker: str) -> int:
         attempt=attempt,
         worker=worker,
         deploying=False,
-        deadline=change.after(change.patience.lease),
+        deadline=change.deadline(QueueState.RUNNING, deploys=entry.deploys),
         stop_at=change.after(change.patience.longest),
     )
     count(change, entry.lane, -1)
@@ -106,7 +106,7 @@ def start(change: Change, entry: Entry, worker: str) -> int:
 
 def stop(change: Change, entry: Entry, why: str) -> None:
     """Have its worker stop it."""
-    deadline = change.after(change.patience.stopping)
+    deadline = change.deadline(QueueState.STOPPING, deploys=entry.deploys)
     _set(change, entry, QueueState.STOPPING, deadline=deadline, reason=words(why))
     record(change, entry, QueueEventKind.CANCEL_ASKED, why)
     if entry.worker:

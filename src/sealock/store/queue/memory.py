@@ -147,13 +147,13 @@ class MemoryQueue:
         now, attempt = self._clock(), entry.standing.attempt + 1
         entry.standing = replace(entry.standing, state=QueueState.RUNNING, attempt=attempt, deploying=False)
         entry.worker = worker
-        entry.deadline, entry.stop_at = now + self._patience.lease, now + self._patience.longest
+        entry.deadline, entry.stop_at = self._due(entry, QueueState.RUNNING), now + self._patience.longest
         account = entry.order.account
         self._reached = self.shares[account].passed
         self.shares[account] = replace(self.shares[account], passed=carried(self.shares[account]))
         self._note(entry, QueueEventKind.CLAIMED)
         fence = Fence(entry.order.build, attempt, worker)
-        return Claim(fence, account, entry.order.project, self._patience.lease)
+        return Claim(fence, account, entry.order.project, self._patience.lease, self._patience.away)
 
     async def beat(self, fence: Fence) -> Beat:
         entry = self._held(fence)
@@ -161,8 +161,11 @@ class MemoryQueue:
             return Beat.LOST
         if entry.state is QueueState.STOPPING:
             return Beat.CANCEL
-        entry.deadline = min(self._clock() + self._patience.lease, entry.stop_at)
+        entry.deadline = min(self._due(entry, QueueState.RUNNING), entry.stop_at)
         return Beat.OK
+
+    def _due(self, entry: _Entry, state: QueueState) -> float:
+        return self._clock() + (self._patience.of(state, deploys=entry.order.deploys) or 0.0)
 
     async def begin_deployment(self, fence: Fence) -> Beat:
         answer = await self.beat(fence)
@@ -294,7 +297,7 @@ class MemoryQueue:
 
     def _grant_anew(self, now: float, story: ClockStory) -> None:
         for entry in self._entries.values():
-            most = now + (self._patience.of(entry.state) or 0.0)
+            most = self._due(entry, entry.state)
             if entry.state.held:
                 entry.deadline = most
                 entry.stop_at = min(entry.stop_at, now + self._patience.longest)
@@ -312,7 +315,7 @@ class MemoryQueue:
         self._note(entry, kind, why)
         self._topics.add(stop_topic(entry.worker) if stopping else WORK)
         entry.standing = replace(entry.standing, state=to)
-        entry.deadline = self._clock() + (self._patience.of(to) or 0.0)
+        entry.deadline = self._due(entry, to)
         entry.reason = why if stopping else entry.reason
         entry.worker = entry.worker if stopping else ""
 

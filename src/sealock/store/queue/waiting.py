@@ -26,7 +26,7 @@ def claim(change: Change, worker: str) -> Claim | None:
     attempt = start(change, entry, worker)
     _carry(change, view, entry)
     fence = Fence(entry.build, attempt, worker)
-    return Claim(fence, entry.account, entry.project, change.patience.lease)
+    return Claim(fence, entry.account, entry.project, change.patience.lease, change.patience.away)
 
 
 def _carry(change: Change, view: View, entry: Entry) -> None:
