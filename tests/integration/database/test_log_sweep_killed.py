@@ -1,4 +1,4 @@
-"""A sweep that is killed wherever it changes a file is gone on with, and nothing is left half gone for good."""
+"""A sweep that is killed wherever it changes a file is gone on with; nothing stays half gone."""
 
 from __future__ import annotations
 
