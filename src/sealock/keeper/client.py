@@ -24,12 +24,15 @@ from sealock.core.secret import Secret
 from sealock.keeper import protocol
 from sealock.keeper.key_messages import Cannot, told_error
 from sealock.keeper.opening import open_with
-from sealock.keeper.other_end import credentials
+from sealock.keeper.other_end import NOT_CONNECTED, credentials
 from sealock.keeper.sealing import new_pair
 from sealock.keeper.statements import NotSigned, told_lease
 
 MOST = 64
 """Values asked for in one request."""
+
+AGAIN = 0.02
+"""Seconds between two tries of a socket that takes no connection now."""
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -54,12 +57,17 @@ class LocalDoor:
     users: frozenset[int]
 
     async def knock(self) -> Streams:
-        """A connection. OSError; PermanentError if another user is at the other end."""
-        reader, writer = await asyncio.open_unix_connection(self.path)
-        user = credentials(writer.get_extra_info("socket"))[1]
-        if user in self.users:
-            return reader, writer
-        writer.close()
+        """A connection. OSError; PermanentError if another user is at the other end. Where there is no room
+        for one, as while a stranger makes one after the other, it is waited for."""
+        while True:
+            reader, writer = await asyncio.open_unix_connection(self.path)
+            user = credentials(writer.get_extra_info("socket"))[1]
+            if user in self.users:
+                return reader, writer
+            writer.close()
+            if user != NOT_CONNECTED:
+                break
+            await asyncio.sleep(AGAIN)
         raise PermanentError(
             f"{self.path} is not the keeper's",
             details=f"user {user} listens there",

@@ -5,6 +5,10 @@ from __future__ import annotations
 import socket
 import struct
 
+NOT_CONNECTED = -1
+"""The user at the other end of a socket that is not connected. asyncio takes one for connected where the
+kernel has no room for a connection to a Unix socket."""
+
 _CREDENTIALS = struct.Struct("3i")
 
 

@@ -1,5 +1,5 @@
-"""What is written down of frames that were refused: so many lines a minute, and of more, how many there were.
-So whoever sends one after the other fills no disk."""
+"""What is written down of frames and connections that were refused: so many lines a minute, and of
+more, how many there were. So whoever sends one after the other fills no disk."""
 
 from __future__ import annotations
 

@@ -35,6 +35,7 @@ from sealock.keeper.protocol import (
     read_frame,
     write_frame,
 )
+from sealock.keeper.refusals import Refusals
 
 MOST_CONNECTIONS = 64
 """More than that wait in the socket's queue."""
@@ -63,6 +64,8 @@ class Server:
         self._desk = desk
         self._peers = peers
         self._log = log
+        # Of who is not let in there is no end.
+        self._refusals = Refusals(log)
         self._deadline = deadline
         self._connections = asyncio.Semaphore(MOST_CONNECTIONS)
         self._threads = ThreadPoolExecutor(MOST_THREADS)
@@ -73,7 +76,7 @@ class Server:
         server = await asyncio.start_unix_server(self._local, sock=listening.local)
         tasks = [asyncio.create_task(self._keep())]
         if listening.network is not None and listening.tls is not None:
-            remote = Handshakes(listening.network, listening.tls, self._remote, self._log)
+            remote = Handshakes(listening.network, listening.tls, self._remote, self._refusals.note)
             tasks.append(asyncio.create_task(remote.accept()))
         try:
             yield
@@ -104,7 +107,7 @@ class Server:
                 if peer is not None:
                     await self._answer(peer, reader, writer)
         except (TimeoutError, OSError) as error:
-            self._log(f"hung up on a peer: {type(error).__name__}")
+            self._refusals.note(f"hung up on a peer: {type(error).__name__}")
         except Exception as error:  # whatever it is: its text could show what was opened
             self._log(f"fault: {type(error).__name__}")
         finally:
@@ -116,7 +119,7 @@ class Server:
         try:
             request = decode_request(await read_frame(reader, LONGEST_REQUEST))
         except BadFrame as error:
-            self._log(f"refused peer={peer.name} why={str(error)!r}")
+            self._refusals.note(f"refused peer={peer.name} why={str(error)!r}")
             await write_frame(writer, encode_reply(No(reference="")))
             return
         reply = await self._on_a_thread(partial(self._desk.answer, peer, request))
@@ -137,7 +140,7 @@ class Server:
         process, user, _ = credentials(writer.get_extra_info("socket"))
         peer = self._peers.by_user.get(user)
         if peer is None:
-            self._log(f"hung up on process {process} of user {user}: not a peer")
+            self._refusals.note(f"hung up on process {process} of user {user}: not a peer")
         return peer
 
     def _certificate_of(self, writer: asyncio.StreamWriter) -> Peer | None:
@@ -145,7 +148,7 @@ class Server:
         found = sha256(tls.getpeercert(binary_form=True) or b"").hexdigest() if tls else ""
         peer = self._peers.by_certificate.get(found)
         if peer is None:
-            self._log(f"hung up on the holder of certificate {found[:16]}: not a peer")
+            self._refusals.note(f"hung up on the holder of certificate {found[:16]}: not a peer")
         return peer
 
 

@@ -19,8 +19,9 @@ from sealock.core.lease import KeeperAway, Refused
 from sealock.core.release import Released
 from sealock.core.sealed import Kind, Owner
 from sealock.keeper import protocol
-from sealock.keeper.client import KeeperClient
+from sealock.keeper.client import KeeperClient, LocalDoor
 from sealock.keeper.peers import Peer, Peers
+from sealock.keeper.refusals import MOST_LINES
 from sealock.keeper.remote_door import NoTrust, RemoteDoor
 from sealock.keeper.server import Listening, Server, bind_local
 from sealock.keeper.tls import TlsFiles, client_tls, server_tls
@@ -302,3 +303,35 @@ async def test_a_keeper_with_another_certificate_is_not_spoken_to(
 
 def test_who_has_no_roles_is_no_worker() -> None:
     assert Peers(by_user={1: Peer("a", frozenset())}).workers() == frozenset()
+
+
+async def test_a_socket_that_a_stranger_fills_is_waited_for(keeper: KeeperFixture, tmp_path: Path) -> None:
+    """Else whoever connects again and again makes each build fail for good."""
+    path, filling = tmp_path / "keeper.sock", []
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(path))
+        listening.listen(0)
+        with pytest.raises(BlockingIOError):
+            while True:
+                filling.append(socket.socket(socket.AF_UNIX))
+                filling[-1].setblocking(False)
+                filling[-1].connect(str(path))
+        with pytest.raises(KeeperAway):
+            await KeeperClient(LocalDoor(path, frozenset({US})), deadline=0.3).status()
+        asked = asyncio.create_task(client(path, US).status())
+        await asyncio.sleep(0.1)
+        for each in filling:
+            each.close()
+        server = Server(keeper.desk, Peers(by_user={US: EVERYTHING}), keeper.log.append)
+        async with server.serving(Listening(listening)):
+            assert (await asked).entries == 0
+
+
+async def test_strangers_who_come_again_and_again_do_not_fill_the_log(
+    keeper: KeeperFixture, tmp_path: Path
+) -> None:
+    path = tmp_path / "keeper.sock"
+    async with serving(keeper, path, Peers()):
+        for _ in range(3 * MOST_LINES):
+            assert await send(path, b"") == b""
+    assert len([line for line in keeper.log if "not a peer" in line]) == MOST_LINES
