@@ -45,7 +45,7 @@ class KeeperAway(TemporaryError):
         super().__init__(
             "the keeper did not answer",
             details=why,
-            resolution="See that `sealock keeper` runs and its back end can be reached; then build again.",
+            resolution="See that `sealock keeper` runs and its back end can be reached; then try again.",
         )
 
 
