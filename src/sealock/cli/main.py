@@ -118,12 +118,7 @@ def sealock() -> None:
 def run_command_line(tools: Tools, arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code. Nothing but exit codes and text leaves here."""
     try:
-        result = sealock.main(
-            args=None if arguments is None else list(arguments),
-            prog_name="sealock",
-            obj=tools,
-            standalone_mode=False,
-        )
+        result = _called(tools, arguments)
     except click.ClickException as error:
         error.show()
         return ExitCode.USAGE
@@ -137,6 +132,18 @@ def run_command_line(tools: Tools, arguments: Sequence[str] | None = None) -> in
     except Exception as error:  # the last door: the reader gets words, not a stack
         return _unexpected(error)
     return result if isinstance(result, int) else ExitCode.GREEN
+
+
+def _called(tools: Tools, arguments: Sequence[str] | None) -> object:
+    """What the command returns. BrokenPipeError if who reads it has ended: click would end us there, with a
+    code that says that a build failed, and leaves another standard output behind."""
+    args, output = None if arguments is None else list(arguments), sys.stdout
+    try:
+        return sealock.main(args=args, prog_name="sealock", obj=tools, standalone_mode=False)
+    except SystemExit:
+        if sys.stdout is output:
+            raise
+        raise BrokenPipeError from None
 
 
 def _reader_gone() -> int:

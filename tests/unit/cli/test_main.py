@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -75,6 +76,22 @@ def test_control_sequences_in_an_error_do_not_reach_the_terminal(tools: FakeTool
 def test_ctrl_c_before_anything_runs_is_130(tools: FakeTools, sealock: Sealock) -> None:
     tools.fake_runner.raises = KeyboardInterrupt()
     assert sealock("run")[0] == 130
+
+
+def test_a_reader_that_has_ended_is_no_build_that_failed() -> None:
+    program = "from sealock.__main__ import main\nmain()"
+    end, beginning = os.pipe()
+    os.close(end)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", program, "completion", "bash"],
+            stdout=beginning,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    finally:
+        os.close(beginning)
+    assert (done.returncode, done.stderr) == (3, b"")
 
 
 def test_settings_are_shown_with_where_they_are_from(sealock: Sealock) -> None:
