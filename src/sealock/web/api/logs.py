@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, HTTPException, Query, Request, Response
-from fastapi.responses import StreamingResponse
 
 from sealock.core.access import Permission
 from sealock.core.errors import UsageError
@@ -13,9 +12,10 @@ from sealock.core.log_pages import OpenLog
 from sealock.web.api.errors import naming
 from sealock.web.api.found import BuildPath, build_of
 from sealock.web.api.log_shapes import Hits, Line, Lines, Outline
-from sealock.web.api.opened_log import OpenedLog, run_of
+from sealock.web.api.opened_log import OpenedLog, Reader, run_of
 from sealock.web.api.receipts import Attempt
-from sealock.web.asking import Asker, Asks, service_of
+from sealock.web.asking import Asker, Asks, service_of, still_may
+from sealock.web.closing import ClosingResponse, while_allowed
 from sealock.web.problems import sentence
 
 router = APIRouter(tags=["logs"])
@@ -68,11 +68,12 @@ async def show_outline(opened: OpenedLog) -> Outline:
 
 
 @router.get("/builds/{build}/log/raw", responses=TEXT, response_class=Response)
-async def show_all(opened: OpenedLog) -> Response:
-    """All of it as plain text."""
+async def show_all(request: Request, asker: Reader, opened: OpenedLog) -> Response:
+    """All of it as plain text. An answer that is cut in its middle was one whose token was revoked."""
     name = f"{opened.build.project_name}-{opened.build.number}.log"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return StreamingResponse(opened.log.raw(), 200, headers, PLAIN_TEXT)
+    pieces = while_allowed(opened.log.raw(), lambda: still_may(request, asker, Permission.LOGS_READ))
+    return ClosingResponse(pieces, headers=headers, media_type=PLAIN_TEXT)
 
 
 @router.delete("/builds/{build}/log", status_code=204)

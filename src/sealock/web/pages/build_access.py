@@ -20,6 +20,9 @@ from sealock.core.errors import SealockError, TemporaryError, UsageError
 from sealock.core.lease import Refused
 from sealock.core.log_pages import OpenLog
 from sealock.web.asking import service_of
+from sealock.web.closing import Still
+from sealock.web.cookies import session_of
+from sealock.web.ports import WebPorts
 from sealock.web.problems import sentence
 from sealock.web.running import running_of
 
@@ -51,6 +54,23 @@ async def build_for(request: Request, person: Person, build: str, permission: Pe
             raise HTTPException(403, allowed.reason)
         return found
     raise HTTPException(404, "There is no such build.")
+
+
+def still_may(request: Request, person: Person, build: BuildView, permission: Permission) -> Still:
+    """Whether this session lives, is this person's, and they may still do this with the build."""
+    ports: WebPorts = request.app.state.ports
+
+    async def still() -> bool:
+        found = await ports.sessions.read(session_of(request) or "")
+        if found is None or found.person.id != person.id:
+            return False
+        try:
+            await build_for(request, found.person, build.id, permission)
+        except HTTPException:
+            return False
+        return True
+
+    return still
 
 
 def attempt_of(build: BuildView, attempt: int | None) -> int:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import astuple
 from typing import Annotated
@@ -25,11 +25,10 @@ from sealock.core.errors import SealockError
 from sealock.core.log_pages import LogUpdate
 from sealock.core.queue import SAFETY_POLL
 from sealock.web.asking import service_of
-from sealock.web.cookies import session_of
+from sealock.web.closing import ClosingResponse, Still
 from sealock.web.event_stream import COMMENT, HEADERS, KEEP_ALIVE, MEDIA_TYPE, event, with_pauses
-from sealock.web.pages.build_access import NoLog, attempt_of, build_for, opened
+from sealock.web.pages.build_access import NoLog, attempt_of, build_for, opened, still_may
 from sealock.web.pages.build_log import Attempt, begun
-from sealock.web.pages.closing import ClosingResponse
 from sealock.web.pages.frame import Asker
 from sealock.web.pages.log_rows import rows
 from sealock.web.ports import WebPorts
@@ -39,7 +38,6 @@ RETRY = 1000
 """Milliseconds after which a browser connects anew."""
 
 Pieces = AsyncGenerator[bytes, None]
-Still = Callable[[], Awaitable[bool]]
 
 _END = event("end", {})
 
@@ -53,7 +51,7 @@ async def live_state(
     """Tells when what the page shows of a build has changed. seen: what the page shows, as `digest_of`."""
     build = await build_for(request, asker.person, build_id, Permission.BUILDS_READ)
     seen = request.headers.get("last-event-id", seen)
-    still = _still(request, asker.person, build, Permission.BUILDS_READ)
+    still = still_may(request, asker.person, build, Permission.BUILDS_READ)
     return await answer_live(request, asker.person, still, _states(request, build, seen))
 
 
@@ -74,7 +72,7 @@ async def live_log(
     except NoLog as none:
         raise HTTPException(404, none.what) from none
     last = request.headers.get("last-event-id") or last
-    still = _still(request, asker.person, build, Permission.LOGS_READ)
+    still = still_may(request, asker.person, build, Permission.LOGS_READ)
     lines = _lines(request, asker.person, build, number, last=last, first=first)
     return await answer_live(request, asker.person, still, lines)
 
@@ -164,20 +162,3 @@ async def _kept_alive(source: Pieces, still: Still) -> Pieces:
                 if not await still():
                     return
             yield COMMENT if piece is None else piece
-
-
-def _still(request: Request, person: Person, build: BuildView, permission: Permission) -> Still:
-    """Whether this session lives, is this person's, and they may still do this with the build."""
-    ports: WebPorts = request.app.state.ports
-
-    async def still() -> bool:
-        found = await ports.sessions.read(session_of(request) or "")
-        if found is None or found.person.id != person.id:
-            return False
-        try:
-            await build_for(request, found.person, build.id, permission)
-        except HTTPException:
-            return False
-        return True
-
-    return still

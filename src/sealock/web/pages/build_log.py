@@ -17,9 +17,9 @@ from fastapi.responses import HTMLResponse
 from sealock.core.access import Permission
 from sealock.core.builds import BuildView
 from sealock.core.log_pages import LogGroup, LogOutline, LogPage, OpenLog
-from sealock.web.pages.build_access import NoLog, attempt_of, build_for, opened
+from sealock.web.closing import ClosingResponse, while_allowed
+from sealock.web.pages.build_access import NoLog, attempt_of, build_for, opened, still_may
 from sealock.web.pages.build_words import took
-from sealock.web.pages.closing import ClosingResponse
 from sealock.web.pages.frame import Asker, render
 from sealock.web.pages.log_rows import row, rows
 
@@ -120,6 +120,7 @@ async def raw_log(request: Request, build_id: str, asker: Asker, attempt: Attemp
         number = attempt_of(build, attempt)
         pieces = _pieces(request, build, number, asker)
         await anext(pieces)  # opened, or refused before anything is sent
+        pieces = while_allowed(pieces, still_may(request, asker.person, build, Permission.LOGS_READ))
     except NoLog as none:
         raise _not_found(none) from none
     name = f"build-{build.number}-{number}.log"
