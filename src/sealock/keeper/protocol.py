@@ -26,6 +26,10 @@ LONGEST_REQUEST = 2 * 1024 * 1024
 LONGEST_REPLY = 8 * 1024 * 1024
 """Bytes. The largest value sealed again, or the exposures of some builds."""
 
+MOST_VALUES = 20_000
+"""In one request, counted by the signs before them; the fullest has a few thousand. Each that is wrong
+costs a kilobyte of memory until the request is refused."""
+
 DEADLINE = 20.0
 """Seconds for a request and its reply, the back end's work included."""
 
@@ -224,6 +228,8 @@ def encode_request(request: Request) -> bytes:
 
 def decode_request(content: bytes) -> Request:
     """The request in a frame. BadFrame."""
+    if sum(map(content.count, (b",", b"[", b"{"))) > MOST_VALUES:
+        raise BadFrame("too many values")
     try:
         found = _Request.model_validate_json(content)
     except ValidationError:

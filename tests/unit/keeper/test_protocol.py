@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sealock.core.lease import MOST_SECRETS, MOST_STEPS, LeasedStep
 from sealock.core.project import SealedKey
 from sealock.core.sealed import Owner, PublicKey, Sealed
 from sealock.keeper import key_messages as keys
@@ -146,6 +149,29 @@ def _with(**changes: object) -> bytes:
 def test_other_spellings_and_shapes_are_refused(content: bytes) -> None:
     with pytest.raises(BadFrame):
         decode_request(content)
+
+
+@pytest.mark.parametrize("value", [b"{}", b"[]", b"0"])
+def test_a_request_of_many_wrong_values_costs_next_to_nothing(value: bytes) -> None:
+    """A worker's goes through the website, which has other things to do: it took seconds and a gigabyte."""
+    many = protocol.LONGEST_REQUEST // (len(value) + 1) - 100
+    content = b'{"sealock":1,"request":{"op":"open","sealed":[' + b",".join([value] * many) + b"]}}"
+    began = time.process_time()
+    with pytest.raises(BadFrame):
+        decode_request(content)
+    assert time.process_time() - began < 0.3
+
+
+def test_the_fullest_request_is_taken() -> None:
+    names = tuple(replace(TOKEN, version=number + 1) for number in range(MOST_SECRETS))
+    steps = [LeasedStep(f"test:{number}", "test", "unit") for number in range(MOST_STEPS)]
+    full = replace(terms(), steps=(replace(steps[0], secrets=names), *steps[1:]))
+    issue = protocol.Issue(terms=full, key=bytes(32))
+    opening = protocol.Open(
+        sealed=tuple(Sealed(name, 1, "suite", bytes(4000), 0.0) for name in names), nonce=bytes(16)
+    )
+    for request_ in (issue, opening):
+        assert decode_request(encode_request(request_)) == request_
 
 
 def test_what_is_too_long_is_not_sent() -> None:
