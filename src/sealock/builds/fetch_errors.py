@@ -69,8 +69,8 @@ def _key_refused(said: str, attempt: Attempt) -> SealockError:
         details=project.public_key,
         resolution=f"Install the project's public key as a deploy key (read only) of {attempt.what}, or in "
         f"~/.ssh/authorized_keys of the user {project.address.user} on a server of your own. The project's "
-        f"page shows it, `sealock projects key {project.name}` prints it (for `sealock run`: `sealock project key "
-        f"{project.name}`).",
+        f"page shows it, `sealock projects key {project.name}` prints it (for `sealock run`: "
+        f"`sealock project key {project.name}`).",
     )
 
 
