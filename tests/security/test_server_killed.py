@@ -40,7 +40,7 @@ LONGEST_PAUSE = 2.0
 SETTLED = 240.0
 """Seconds until the last build has ended once nothing is killed any more."""
 
-ENOUGH = 5
+ENOUGH = max(2, KILLS // 12)
 """Builds that must have ended by themselves, and such as were put back."""
 
 AT_MOST = 8

@@ -13,7 +13,7 @@ import asyncio
 import signal
 import time
 from asyncio.subprocess import PIPE, STDOUT, Process
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -37,12 +37,13 @@ Say = Callable[[str, str], None]
 @dataclass
 class Child:
     """name: for people. command: the program and its arguments. up: what a line begins with once it serves.
-    patience: seconds it may take to end by itself."""
+    patience: seconds it may take to end by itself. environment: all of its variables; None for ours."""
 
     name: str
     command: Sequence[str]
     up: str
     patience: float = 20.0
+    environment: Mapping[str, str] | None = None
     process: Process | None = None
     said: list[str] = field(default_factory=list)
     is_up: asyncio.Event = field(default_factory=asyncio.Event)
@@ -51,7 +52,12 @@ class Child:
         """Start it and pass on what it says, until it ends; its exit code."""
         self.said.clear()
         self.process = process = await asyncio.create_subprocess_exec(
-            *self.command, stdin=PIPE, stdout=PIPE, stderr=STDOUT, start_new_session=True
+            *self.command,
+            stdin=PIPE,
+            stdout=PIPE,
+            stderr=STDOUT,
+            start_new_session=True,
+            env=self.environment,
         )
         assert process.stdout is not None
         while line := await _line(process.stdout):

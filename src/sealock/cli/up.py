@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 import tempfile
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import click
 
+from sealock.cli.child_environment import environment_of
 from sealock.cli.children import Child, Children
 from sealock.cli.sanitize import printable
 from sealock.cli.tools import Tools
@@ -55,8 +57,8 @@ async def _run(tools: Tools, ready: Ready, machines: int | None) -> None:
     try:
         with stop.by_signals():
             if tools.keeper_is_here():
-                await children.start(Child("keeper", [*SEALOCK, "keeper", "--attended"], "serving on "))
-            await children.start(Child("website", [*SEALOCK, "web", "--attended"], "serving on "))
+                await children.start(_child("keeper", [*SEALOCK, "keeper", "--attended"], "serving on "))
+            await children.start(_child("website", [*SEALOCK, "web", "--attended"], "serving on "))
             if machines is not None:
                 stop.worker = await _start_worker(tools, children, ready, machines)
             _tell(ready)
@@ -66,13 +68,17 @@ async def _run(tools: Tools, ready: Ready, machines: int | None) -> None:
     click.echo("Stopped.")
 
 
+def _child(name: str, command: list[str], up: str, patience: float = 20.0) -> Child:
+    return Child(name, command, up, patience, environment_of(name, os.environ))
+
+
 async def _start_worker(tools: Tools, children: Children, ready: Ready, machines: int) -> Child:
     command = [*SEALOCK, "worker", "--attended", "--server", ready.workers]
     command += ["--state", str(tools.worker_directory())]
     command += ["--machines", str(machines)] if machines else []
     with _join_file(ready.join) as file:
         first = [*command, "--join", str(file)] if file else command
-        worker = Child("worker", first, "ready", patience=DRAIN)
+        worker = _child("worker", first, "ready", patience=DRAIN)
         await children.start(worker)
     worker.command = command
     return worker
