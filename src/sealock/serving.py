@@ -16,12 +16,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from sealock.core.attended import end_of_input
-from sealock.core.errors import TemporaryError
+from sealock.core.errors import TemporaryError, UsageError
 from sealock.core.queue import SAFETY_POLL
 from sealock.core.secret import Secret
 from sealock.core.server import LOCAL_WORKER, Ready
 
 if TYPE_CHECKING:
+    import socket
+
     from sealock.access.authority import Authority
     from sealock.access.joining import Joining
     from sealock.core.certificate import Certificate
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from sealock.serving_parts import Installation, Parts
     from sealock.store.database.engine import Database
     from sealock.web.origin import Origin
-    from sealock.web.tls import Listen, Website
+    from sealock.web.tls import Bound, Website
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +50,7 @@ class Serving:
     def __init__(self, installation: Installation) -> None:
         self.installation = installation
         self._settings = installation.settings
+        self._doors: tuple[Bound, socket.socket] | None = None
 
     async def make_ready(self, *, local_worker: bool = False, link: bool = True) -> Ready:
         """Bring the database up to date; make the first link and the local worker's token if need be."""
@@ -63,9 +66,16 @@ class Serving:
             join = await self._invite_local(database) if local_worker else None
         return Ready(str(self._origin), self._setup_link(setup), join, self._workers_here)
 
+    def shut_in(self, say: Say) -> None:
+        """Take the ports, then give up what serving never needs, for good. UsageError if one is taken."""
+        from sealock.core.shut_in import TO_THE_NETWORK_AND_HERE, shut_in
+
+        self._doors = self._bind()
+        for line in shut_in(TO_THE_NETWORK_AND_HERE):
+            say(line)
+
     async def serve(self, say: Say, *, attended: bool = False) -> None:
-        """Serve until SIGTERM or SIGINT; attended: or until standard input ends. UsageError if a port is
-        taken."""
+        """Serve until SIGTERM or SIGINT, once shut in; attended: or until standard input ends."""
         try:
             await self._serve(say, attended)
         except BaseExceptionGroup as errors:
@@ -77,6 +87,8 @@ class Serving:
         from sealock.web.worker_api import make_worker_app
         from sealock.web.worker_server import WorkerDoor
 
+        assert self._doors is not None, "it is shut in before it serves"
+        listening, for_workers = self._doors
         async with self._open_parts(say) as parts:
             website = Website(
                 make_app(parts.web, self._origin), self._origin, self._certificate, parts.web.streams
@@ -87,8 +99,8 @@ class Serving:
                 self._authority.certificate(),
             )
             async with asyncio.TaskGroup() as group:
-                serving = group.create_task(website.serve(self._listen))
-                workers = group.create_task(door.serve(*_host_and_port(self._settings.worker_listen)))
+                serving = group.create_task(website.serve(listening))
+                workers = group.create_task(door.serve_on(for_workers))
                 stopping = group.create_task(_stop_with(website, attended))
                 sweeping = group.create_task(parts.sweep.run())
                 await website.ready.wait()
@@ -118,13 +130,18 @@ class Serving:
 
         return Authority(self._settings.data_dir / "authority", (self._origin.host, *HERE))
 
-    @property
-    def _listen(self) -> Listen:
-        from sealock.web.tls import Listen
+    def _bind(self) -> tuple[Bound, socket.socket]:
+        """What browsers and what workers come to."""
+        from sealock.web.tls import Listen, bind, bound_to
 
         host, port = _host_and_port(self._settings.listen)
         plain = self._settings.http_listen
-        return Listen(host, port, _host_and_port(plain) if plain else None)
+        bound = bind(Listen(host, port, _host_and_port(plain) if plain else None))
+        try:
+            return bound, bound_to(*_host_and_port(self._settings.worker_listen), "worker_listen")
+        except UsageError:
+            bound.close()
+            raise
 
     @property
     def _workers_here(self) -> str:
@@ -140,7 +157,6 @@ class Serving:
     def _certificate(self) -> Certificate:
         """What the website shows: the operator's, or one of our own authority."""
         from sealock.access.operators import operators_certificate
-        from sealock.core.errors import UsageError
 
         chain, key = self._settings.certificate, self._settings.certificate_key
         if chain is None and key is None:

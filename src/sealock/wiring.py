@@ -237,7 +237,7 @@ class Wiring:
                 values=self.sealed_values(),
                 places=self.sealed_places,
                 keys=self._keyring_of(self._asking_running_keeper),
-                exposures=self.exposures(),
+                exposures=self._exposures_of_the_website(),
                 patience=Patience(away=self._settings.website_away),
             )
         )
@@ -249,6 +249,10 @@ class Wiring:
         if self._settings.keeper_address is not None:
             return self._keeper_client()
         return ReleaseReader(self._settings.keeper_dir / "ledger")
+
+    def _exposures_of_the_website(self) -> Exposures:
+        """It asks for them where the file is another user's: root without its rights may not read it."""
+        return self._keeper_client() if self._settings.keeper_user else self.exposures()
 
     def _asked_keyring(self) -> AskedKeyring:
         return self._keyring_of(self._asking_keeper)

@@ -7,7 +7,7 @@ import asyncio
 import click
 
 from sealock.cli.tools import Tools
-from sealock.core.own_process import leave_no_dump, open_many_files
+from sealock.core.own_process import open_many_files
 
 
 @click.command()
@@ -18,11 +18,12 @@ def web(tools: Tools, *, attended: bool) -> None:
 
     It needs a keeper (`sealock keeper`) to take secrets and show logs, and workers (`sealock worker`) to
     build; `sealock up` starts all three. It brings the database up to date first, and serves until it is
-    stopped (Ctrl-C, SIGTERM): requests have five seconds to end, builds go on with their workers.
+    stopped (Ctrl-C, SIGTERM): requests have five seconds to end, builds go on with their workers. Its first
+    lines say how it is shut in: it starts no program, and has no right beyond its user's.
     """
-    leave_no_dump()
     open_many_files()
     server = tools.server()
+    server.shut_in(_say)
     # Whoever starts us has made the link, which the one made here would take the place of.
     ready = asyncio.run(server.make_ready(link=not attended))
     if ready.setup is not None:

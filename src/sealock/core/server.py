@@ -33,9 +33,15 @@ class Server(Protocol):
         TemporaryError say what is in the way."""
         ...
 
+    def shut_in(self, say: Callable[[str], None]) -> None:
+        """Take the ports this process will serve on, then give up every right, program and process it never
+        needs, for good: before anything else, and before any thread. say: takes lines on what was achieved.
+        UsageError if a port is taken."""
+        ...
+
     async def serve(self, say: Callable[[str], None], *, attended: bool = False) -> None:
-        """Serve until SIGTERM or SIGINT; attended: or until standard input ends. say: takes lines for the
-        operator; one begins with `serving on ` once it does."""
+        """Serve until SIGTERM or SIGINT, once shut in; attended: or until standard input ends. say: takes
+        lines for the operator; one begins with `serving on ` once it does."""
         ...
 
     def authority(self) -> bytes:

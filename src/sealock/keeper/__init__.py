@@ -5,7 +5,7 @@
     statements, authorities, peers  who says what, and whose word counts
     desk                            decides, opens, seals again, writes down, hands out
     server, client, protocol        how one asks
-    process, confine, seccomp       the process from start to stop, and how it is shut in
+    process, confine                the process from start to stop, and how it is shut in
 
 `kek`, `seal`, `open` and `sealed` are for project keys of the older form.
 """

@@ -12,15 +12,13 @@ import os
 import pwd
 import resource
 import stat
-import struct
 from collections.abc import Sequence
 from pathlib import Path
 
-from sealock.core.errors import PermanentError, UsageError
-from sealock.keeper.seccomp import shut
+from sealock.core.errors import UsageError
+from sealock.core.shut_in import NO_SOCKETS, TO_THE_NETWORK, held_capabilities
+from sealock.core.shut_in import shut_in as core_shut_in
 
-_PR_SET_DUMPABLE = 4
-_CAPABILITIES_VERSION = 0x20080522
 _CAN_LOCK = 14
 _LOCK_CURRENT, _LOCK_FUTURE, _LOCK_ON_FAULT = 1, 2, 4
 
@@ -73,42 +71,13 @@ def _lift_limit() -> bool:
 
 def _may_lock() -> bool:
     """Whether we have the capability that no limit applies to."""
-    held = next(line for line in Path("/proc/self/status").read_text().splitlines() if "CapEff" in line)
-    return bool(int(held.split()[1], 16) >> _CAN_LOCK & 1)
+    return bool(held_capabilities() >> _CAN_LOCK & 1)
 
 
 def shut_in(*, network: bool) -> list[str]:
-    """No core dump, not readable by other processes, no new rights, no other program. Call it last: it
-    cannot be undone. network: whether the back end is reached over it. Returns lines that say what was
-    achieved."""
-    os.umask(0o077)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    libc = ctypes.CDLL(None, use_errno=True)
-    bare = _drop_capabilities(libc)
-    hidden = libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0) == 0
-    lines = [
-        "rights: none, and none can be gained" if bare else "rights: those of its user",
-        "core dumps: none",
-        "memory of this process: hidden from others" if hidden else "memory of this process: not hidden",
-    ]
-    try:
-        shut(network=network)
-    except PermanentError as error:
-        return [*lines, f"system calls: not filtered, {error.details}"]
-    sockets = "sockets to the network only" if network else "no new socket"
-    return [
-        *lines,
-        f"system calls: filtered; no program, no process, {sockets}",
-    ]
-
-
-def _drop_capabilities(libc: ctypes.CDLL) -> bool:
-    """Keep none but the one that locked memory needs: root without them is a user like others, who owns
-    what root owns."""
-    header = struct.pack("=Ii", _CAPABILITIES_VERSION, 0)
-    kept = 1 << _CAN_LOCK if _may_lock() else 0
-    held = struct.pack("=6I", kept, kept, 0, 0, 0, 0)
-    return bool(libc.capset(header, held) == 0)
+    """As `core.shut_in`, with the one right left that locked memory needs. network: whether the back end is
+    reached over it. Returns lines that say what was achieved."""
+    return core_shut_in(TO_THE_NETWORK if network else NO_SOCKETS, keeps=1 << _CAN_LOCK if _may_lock() else 0)
 
 
 def _hand_over(directory: Path, user: int, group: int) -> None:

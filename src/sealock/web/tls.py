@@ -12,7 +12,7 @@ import signal
 import socket
 import ssl
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
@@ -57,6 +57,20 @@ class Listen:
     plain: tuple[str, int] | None = None
 
 
+@dataclass(frozen=True)
+class Bound:
+    """Sockets that listen already: it may take rights that the website has given up when it serves."""
+
+    https: socket.socket
+    plain: socket.socket | None
+
+    def close(self) -> None:
+        """Give the ports back. May be called again."""
+        self.https.close()
+        if self.plain is not None:
+            self.plain.close()
+
+
 @dataclass
 class Website:
     """certificate: called at the start and twice a day; checked by who made it. grace: seconds."""
@@ -75,17 +89,16 @@ class Website:
         """Have `serve` end in good order."""
         self._stopping.set()
 
-    async def serve(self, listen: Listen) -> None:
+    async def serve(self, listen: Listen | Bound) -> None:
         """Serve until SIGTERM, SIGINT or `stop`. UsageError if it cannot, there or with that certificate."""
         context = tls_context(self.certificate())
-        with ExitStack() as stack:
-            bound = stack.enter_context(bound_to(listen.host, listen.port, "listen"))
-            servers = [(self._server(self.app, context), self._listening("https", bound))]
-            if listen.plain:
-                bound = stack.enter_context(bound_to(*listen.plain, "http_listen"))
-                servers.append((self._server(Redirect(self.origin), None), self._listening("http", bound)))
-            stack.enter_context(_told_by_signals(self.stop))
-            await self._run(servers, context)
+        with closing(bind(listen) if isinstance(listen, Listen) else listen) as bound:
+            servers = [(self._server(self.app, context), self._listening("https", bound.https))]
+            if bound.plain is not None:
+                redirecting = self._server(Redirect(self.origin), None)
+                servers.append((redirecting, self._listening("http", bound.plain)))
+            with _told_by_signals(self.stop):
+                await self._run(servers, context)
 
     async def _run(self, servers: list[tuple[Server, socket.socket]], context: ssl.SSLContext) -> None:
         async with asyncio.TaskGroup() as group:
@@ -190,6 +203,16 @@ def load_into(context: ssl.SSLContext, certificate: Certificate) -> None:
             details=str(error),
             resolution="Replace it and its key.",
         ) from error
+
+
+def bind(listen: Listen) -> Bound:
+    """Listen there. UsageError if it cannot."""
+    https = bound_to(listen.host, listen.port, "listen")
+    try:
+        return Bound(https, bound_to(*listen.plain, "http_listen") if listen.plain else None)
+    except UsageError:
+        https.close()
+        raise
 
 
 def bound_to(host: str, port: int, setting: str) -> socket.socket:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -45,8 +46,12 @@ class WorkerDoor:
 
     async def serve(self, host: str, port: int) -> None:
         """Serve until `stop`. port: 0 for any free one. UsageError if it cannot."""
-        context = worker_tls(self.certificate(), self.authority)
-        with bound_to(host, port, "worker_listen") as bound:
+        await self.serve_on(bound_to(host, port, "worker_listen"))
+
+    async def serve_on(self, listening: socket.socket) -> None:
+        """The same on a socket that listens already. UsageError if it cannot."""
+        with listening as bound:
+            context = worker_tls(self.certificate(), self.authority)
             self.port = bound.getsockname()[1]
             server = Server(self._config(context))
             async with asyncio.TaskGroup() as group:

@@ -1,6 +1,9 @@
-"""A filter on the keeper's system calls: no other program, no other process, no socket it does not need.
+"""A filter on a process's system calls: no other program, no other process, no socket it does not need.
 
-Whoever makes the keeper run code of theirs would start a shell or send a key away; the kernel refuses both.
+Whoever makes it run code of theirs would start a shell, look into another process, enter a machine's network
+or send a key away; the kernel refuses all of it. What is filtered is the same for each process that takes
+this on, but for the sockets it needs.
+
 The program is put together here, instruction by instruction, because it is short and a library for it is
 not everywhere; it is for the calling conventions of x86-64 and 64-bit ARM.
 """
@@ -18,7 +21,9 @@ from sealock.core.errors import PermanentError
 _PR_SET_NO_NEW_PRIVS = 38
 _FILTER_MODE, _ALL_THREADS = 1, 1
 _CLONE_THREAD = 0x00010000
-_INET, _INET6, _NETLINK = 2, 10, 16
+
+UNIX, INET, INET6, NETLINK = 1, 2, 10, 16
+"""Families of sockets; names are looked up with the help of the last."""
 
 _ALLOW = 0x7FFF0000
 _KILL = 0x80000000
@@ -32,7 +37,7 @@ _OTHER_CONVENTION = 0x40000000
 
 @dataclass(frozen=True)
 class _Machine:
-    """The numbers of one architecture. refused: calls the keeper never makes."""
+    """The numbers of one architecture. refused: calls that none of ours makes."""
 
     audit: int
     seccomp: int
@@ -44,7 +49,10 @@ class _Machine:
 
 # execve, execveat, fork, vfork, ptrace, process_vm_readv, process_vm_writev, kcmp, pidfd_getfd, bpf,
 # perf_event_open, userfaultfd, io_uring_setup, add_key, request_key, keyctl, mount, umount2, pivot_root,
-# unshare, setns, open_by_handle_at, init_module, finit_module, delete_module, kexec_load, kexec_file_load
+# unshare, setns, open_by_handle_at, init_module, finit_module, delete_module, kexec_load, kexec_file_load,
+# chroot; then, of one number everywhere: open_tree, move_mount, fsopen, fsconfig, fsmount, fspick,
+# mount_setattr
+_NEW_MOUNTS = (428, 429, 430, 431, 432, 433, 442)
 _MACHINES = {
     "x86_64": _Machine(
         audit=0xC000003E,
@@ -54,7 +62,7 @@ _MACHINES = {
         clone3=435,
         refused=(
             *(59, 322, 57, 58, 101, 310, 311, 312, 438, 321, 298, 323, 425, 248, 249, 250, 165, 166, 155),
-            *(272, 308, 304, 175, 313, 176, 246, 320),
+            *(272, 308, 304, 175, 313, 176, 246, 320, 161, *_NEW_MOUNTS),
         ),
     ),
     "aarch64": _Machine(
@@ -65,7 +73,7 @@ _MACHINES = {
         clone3=435,
         refused=(
             *(221, 281, 117, 270, 271, 272, 438, 280, 241, 282, 425, 217, 218, 219, 40, 39, 41),
-            *(97, 268, 265, 105, 273, 106, 104, 294),
+            *(97, 268, 265, 105, 273, 106, 104, 294, 51, *_NEW_MOUNTS),
         ),
     ),
 }
@@ -75,16 +83,16 @@ class _Program(ctypes.Structure):
     _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p))
 
 
-def shut(*, network: bool) -> None:
-    """Put the filter on this process, all its threads included, for good. network: whether the back end
-    is reached over the network; else no socket can be made at all.
+def filter_calls(families: tuple[int, ...]) -> None:
+    """Put the filter on this process, all its threads included, for good. families: of sockets that may be
+    made; none, and no socket can be made at all.
 
     PermanentError where the kernel or the processor does not have it.
     """
     machine = _MACHINES.get(platform.machine())
     if machine is None:
         raise _without(f"there is no filter for {platform.machine()}")
-    code = program(machine, (_INET, _INET6, _NETLINK) if network else ())
+    code = program(machine, families)
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
         raise _without(os.strerror(ctypes.get_errno()))
@@ -129,7 +137,7 @@ def _do(code: int, value: int, jump_true: int = 0, jump_false: int = 0) -> bytes
 
 def _without(why: str) -> PermanentError:
     return PermanentError(
-        "the keeper's system calls cannot be filtered",
+        "the system calls of this process cannot be filtered",
         details=why,
         resolution="Use a kernel with seccomp filters on x86-64 or 64-bit ARM.",
     )
