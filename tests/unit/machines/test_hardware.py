@@ -76,6 +76,13 @@ def test_only_a_template_is_made_warm() -> None:
     assert warm == {Start.TEMPLATE}
 
 
+def test_processes_have_one_layout_where_they_are_emulated_and_only_there() -> None:
+    for start in Start:
+        assert "norandmaps" in after("-append", words(start=start))[0].split()
+        real = words(replace(PLAIN, acceleration="kvm"), start)
+        assert "norandmaps" not in after("-append", real)[0].split()
+
+
 @pytest.mark.parametrize(
     "change",
     [
