@@ -135,6 +135,19 @@ async def test_a_request_that_is_answered_slowly_is_not_cut(site: Served) -> Non
         assert b"401" in await sending.head()
 
 
+async def test_one_that_was_answered_is_kept_while_a_page_is_read(site: Served) -> None:
+    """A browser sends its next request into a connection it has. One that ends at that moment loses it."""
+    async with connected(site) as reading:
+        reading.ask()
+        assert b"200 OK" in await reading.head()
+        assert not await reading.ends(within=7)
+    async with connected(site) as reading:
+        for _ in range(2):
+            reading.ask()
+            assert b"200 OK" in await reading.head()
+            await asyncio.sleep(2 * SECONDS)
+
+
 async def test_one_place_cannot_have_them_all(site: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(TimedProtocol, "head_seconds", 60.0)
     async with contextlib.AsyncExitStack() as stack:

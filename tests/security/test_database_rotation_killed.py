@@ -108,7 +108,9 @@ async def rotate_and_kill(
     assert process.stdout is not None
     await process.stdout.readline()
     begun = time.monotonic()
-    while under_way and ours.keys.journal.read().level is None and process.returncode is None:
+    begins = under_way
+    while begins and process.returncode is None:  # noqa: ASYNC110 - it begins in another process's file
+        begins = ours.keys.journal.read().level is None
         await asyncio.sleep(0.001)
     try:
         async with asyncio.timeout(60 if after is None else after):

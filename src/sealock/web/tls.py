@@ -44,6 +44,9 @@ SERVES: dict[str, Any] = {
     # Headers that name another client are anybody's to send.
     "proxy_headers": False,
     "h11_max_incomplete_event_size": 32 * 1024,
+    # Seconds a connection is kept for the next request. Longer than a reader of a page or a worker is silent:
+    # a connection that ends just when the next request is sent costs another try, or the request.
+    "timeout_keep_alive": 60,
 }
 """How every door is served."""
 

@@ -72,8 +72,6 @@ class WorkerDoor:
             context,
             protocol=PeerProtocol,
             timeout_graceful_shutdown=self.grace,
-            # Longer than a worker is silent, so that it seldom has to shake hands again.
-            timeout_keep_alive=60,
             **SERVES,
         )
 
