@@ -22,9 +22,10 @@ pytest.register_assert_rewrite("tests.support.machine_contract", "tests.support.
 
 
 def pytest_configure() -> None:
-    """A shell starts what it puts into the background with SIGINT ignored, and every program that tests
-    start would inherit that; Ctrl-C then could not be tested."""
+    """A shell starts what it puts into the background with SIGINT ignored, and `nohup` with SIGHUP; every
+    program that tests start would inherit that, and the signal could not be tested."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")

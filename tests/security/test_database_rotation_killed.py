@@ -109,7 +109,7 @@ async def rotate_and_kill(
     await process.stdout.readline()
     begun = time.monotonic()
     begins = under_way
-    while begins and process.returncode is None:  # noqa: ASYNC110 - it begins in another process's file
+    while begins and process.returncode is None:
         begins = ours.keys.journal.read().level is None
         await asyncio.sleep(0.001)
     try:
