@@ -52,6 +52,8 @@ async def test_what_is_left_is_a_plain_clone(lab: Bench, tmp_path: Path) -> None
         configuration = (directory / ".git/config").read_text()
         assert "hooksPath" not in configuration
         assert "sealock-git" not in configuration
+        assert [each.suffix for each in directory.glob(".git/objects/*/*")].count(".pack") == 1
+        assert not list(directory.glob(".git/objects/??/*"))
         assert not (Path(machine.home) / ".sealock").exists()
         assert list(Path(machine.home).iterdir()) == [directory]
 

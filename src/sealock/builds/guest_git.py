@@ -36,6 +36,8 @@ _ENVIRONMENT = {
     "GIT_LITERAL_PATHSPECS": "1",
     "GIT_NO_LAZY_FETCH": "1",
 }
+# What is copied with AVX is copied more slowly where AVX is emulated, and ssh copies a lot for its keys.
+_EMULATED = {"GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX_Fast_Unaligned_Load"}
 _OPTIONS = (
     *("-c", "core.hooksPath=/dev/null"),
     *("-c", "core.fsmonitor=false"),
@@ -43,6 +45,8 @@ _OPTIONS = (
     *("-c", "submodule.recurse=false"),
     *("-c", "gc.auto=0"),
     *("-c", "maintenance.auto=false"),
+    # A pack stays one, as in a clone: a file for each object takes longer.
+    *("-c", "fetch.unpackLimit=1"),
     *("-c", "init.defaultBranch=main"),
     *("-c", "advice.detachedHead=false"),
 )
@@ -85,6 +89,8 @@ class GuestGit:
     def __init__(self, machine: Machine, git_dir: str) -> None:
         self.machine = machine
         self.git_dir = git_dir
+        emulated = machine.record.acceleration == "tcg"
+        self._environment = {**_ENVIRONMENT, **(_EMULATED if emulated else {})}
 
     def inside(self, name: str) -> GuestGit:
         """The repository of its submodule of that (checked) name."""
@@ -166,7 +172,7 @@ class GuestGit:
     def process(self, *arguments: str) -> AbstractAsyncContextManager[Process]:
         """Git on this repository, to talk to while it runs."""
         return self.machine.process(
-            ["git", *_OPTIONS, "--git-dir", self.git_dir, *arguments], env=_ENVIRONMENT
+            ["git", *_OPTIONS, "--git-dir", self.git_dir, *arguments], env=self._environment
         )
 
     async def _must(
@@ -196,7 +202,7 @@ class GuestGit:
         command = [*around, "git", *_OPTIONS, *arguments]
         try:
             return await self.machine.run(
-                command, stdin=stdin, env={**_ENVIRONMENT, **(env or {})}, cwd=cwd, timeout=timeout
+                command, stdin=stdin, env={**self._environment, **(env or {})}, cwd=cwd, timeout=timeout
             )
         except TimeoutError as error:
             raise TemporaryError(
