@@ -1,6 +1,7 @@
 """Clones that have never been used and are already authenticated, so that a build starts at once.
 
-A machine taken from the pool is anybody's for the first time: nothing but our own no-op has run in it.
+A machine taken from the pool is anybody's for the first time: nothing but a constant text of our own has run
+in it.
 One that waited too long is ended and replaced. Without a pool every machine is made on demand.
 
 Filled in advance, it stays with that kind of machine, because others are asked for only in between: each
@@ -22,6 +23,7 @@ from sealock.core.image import Image
 from sealock.core.machine import STATE_DEADLINES, MachineSpec, MachineState, Origin
 from sealock.machines.guest import Guest
 from sealock.machines.patience import to_the_end
+from sealock.machines.rehearsal import rehearse
 
 log = logging.getLogger(__name__)
 # A build that starts goes first: on a small host the next clone would take the processor from its fetch.
@@ -115,9 +117,12 @@ class Pool:
 
 
 async def _warm(guest: Guest) -> None:
-    """The first command on a connection costs a few tenths of a second in an emulated processor."""
+    """What is slow only the first time is done before it is asked for."""
     try:
-        await guest.machine().run(["true"])
+        if guest.record.acceleration == "tcg":
+            await rehearse(guest.machine())
+        else:
+            await guest.machine().run(["true"])
         await guest.machine().start_ahead()
     except BaseException:
         await to_the_end(guest.end())

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sealock.core.image import Image
-from sealock.core.machine import MachineRecord, MachineSpec, MachineState, NetworkPolicy, Origin
+from sealock.core.machine import Completed, MachineRecord, MachineSpec, MachineState, NetworkPolicy, Origin
 from sealock.machines.pool import Pool
 from tests.support.run import FakeImages
 
@@ -18,6 +18,7 @@ pytestmark = pytest.mark.anyio
 IMAGE = FakeImages().find("python")
 USUAL = MachineSpec(IMAGE.digest)
 LARGE = replace(USUAL, memory_mib=4096)
+NOTHING = Completed(0, b"", b"")
 
 
 @dataclass
@@ -28,12 +29,16 @@ class WaitingGuest:
     spec: MachineSpec
     record: MachineRecord
     is_ended: bool = False
+    ran: list[list[str]] = field(default_factory=list)
+    said: Completed = NOTHING
 
     def machine(self) -> Any:
         return self
 
-    async def run(self, _: list[str]) -> None:
+    async def run(self, command: list[str]) -> Completed:
         """Nothing happens."""
+        self.ran.append(command)
+        return self.said
 
     async def start_ahead(self) -> None:
         """Nothing happens."""
@@ -47,14 +52,16 @@ class Makers:
     """What was made, the last one last."""
 
     made: list[WaitingGuest] = field(default_factory=list)
+    acceleration: str = "tcg"
+    said: Completed = NOTHING
 
     async def make(self, image: Image, spec: MachineSpec) -> Any:
         record = MachineRecord(
-            str(len(self.made)), image.digest, Origin.CLONE, "tcg", NetworkPolicy.NONE, "SHA256:x"
+            str(len(self.made)), image.digest, Origin.CLONE, self.acceleration, NetworkPolicy.NONE, "SHA256:x"
         )
         record.enter(MachineState.STARTING)
         record.enter(MachineState.READY, time.time())
-        self.made.append(WaitingGuest(image, spec, record))
+        self.made.append(WaitingGuest(image, spec, record, said=self.said))
         return self.made[-1]
 
 
@@ -105,3 +112,22 @@ async def test_without_a_size_none_waits() -> None:
     await pool.fill(IMAGE, USUAL)
     assert makers.made == []
     assert (await pool.take(IMAGE, USUAL)).record.origin is Origin.CLONE
+
+
+async def test_a_fetch_is_rehearsed_where_the_processor_is_emulated_and_only_there() -> None:
+    for acceleration, programs in {"tcg": ["sh"], "kvm": ["true"]}.items():
+        makers = Makers(acceleration=acceleration)
+        pool = Pool(1, makers.make)
+        await pool.fill(IMAGE, USUAL)
+        assert [command[0] for command in makers.made[0].ran] == programs
+        await pool.close()
+
+
+async def test_a_rehearsal_that_fails_is_told_and_the_machine_taken(caplog: pytest.LogCaptureFixture) -> None:
+    makers = Makers(said=Completed(127, b"", b"git: not found"))
+    pool = Pool(1, makers.make)
+    await pool.fill(IMAGE, USUAL)
+    assert "git: not found" in caplog.text
+    taken: Any = await pool.take(IMAGE, USUAL)
+    assert taken is makers.made[0]
+    await pool.close()
