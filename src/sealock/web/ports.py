@@ -221,7 +221,7 @@ class SecretsPort(Protocol):
         ...
 
     async def remove(self, account: str, project: str, name: str, version: int | None = None) -> int:
-        """Destroy every version, or that one; how many."""
+        """Destroy every version, or that one; how many. LookupError if there is none."""
         ...
 
 
@@ -230,6 +230,14 @@ class InvitesPort(Protocol):
 
     async def invite(self, name: str) -> Secret:
         """The text of a token that works once, with all a worker needs to know us by."""
+        ...
+
+
+class RollPort(Protocol):
+    """`keeper.asked_roll.AskedRoll`: the workers that the keeper knows. `core.lease.KeeperAway`."""
+
+    async def withdraw(self, name: str, key: bytes | None = None) -> bool:
+        """Have it know that worker no more, if it has that key; False where we may not."""
         ...
 
 
@@ -281,7 +289,7 @@ class WebPorts:
 
 @dataclass(frozen=True)
 class ServicePorts:
-    """What pages and API work on."""
+    """What pages and API work on. roll: None where no keeper is told of workers that are removed."""
 
     site: Site
     accounts: AccountRecords
@@ -297,3 +305,4 @@ class ServicePorts:
     exposures: Exposures
     idempotency: IdempotencyPort
     badges: BadgesPort
+    roll: RollPort | None = None

@@ -14,7 +14,7 @@ from sealock.core.plan import MOST_PIPELINES
 from sealock.core.scope import Scope
 from sealock.core.sealed import LONGEST_VALUE, Kind, SealedVersion
 from sealock.core.secret import Secret
-from sealock.web.api.errors import conflict, found, missing, naming, wrong
+from sealock.web.api.errors import conflict, found, naming, wrong
 from sealock.web.api.found import ProjectPath, project_of
 from sealock.web.api.lists import Cursor, Limit, part
 from sealock.web.api.shapes import Given, Items, Told
@@ -111,9 +111,7 @@ async def remove_secret(
     """Destroy every version of that name, or one."""
     record = await project_of(service_of(request), asker, project)
     with found("secret"), conflict():
-        count = await service_of(request).secrets.remove(asker.account, record.id, name, version)
-    if not count:
-        raise missing("secret")
+        await service_of(request).secrets.remove(asker.account, record.id, name, version)
 
 
 def _place(told: SealedVersion) -> str:

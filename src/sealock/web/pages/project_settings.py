@@ -114,8 +114,10 @@ async def remove_secret(request: Request, project_id: str, asker: SecretWriter) 
     if not SEALED_NAME.fullmatch(name):
         raise HTTPException(404, "There is no such secret.")
     with faults.naming(""):
-        if not await service_of(request).secrets.remove(asker.account, project.id, name):
-            raise HTTPException(404, "There is no such secret.")
+        try:
+            await service_of(request).secrets.remove(asker.account, project.id, name)
+        except LookupError as error:
+            raise HTTPException(404, "There is no such secret.") from error
     if faults:
         return await _page(request, asker, project, faults=faults)
     return see_other(f"/projects/{project.id}/settings?done=removed#secrets")
