@@ -32,15 +32,14 @@ from sealock.web.origin import Origin
 from sealock.web.rates import Rate, Rates
 from sealock.web.tls import Listen, Website
 from tests.support.postgres import cluster
-from tests.support.site_database import DatabaseSite
-from tests.support.site_memory import HOST_KEY
+from tests.support.site import HOST_KEY, Site
 from tests.support.website import free_port
 
 PUSHES, SENDERS, RUNS = 200, 10, 3
 KEPT = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"}
 ADDRESS = "git@git.example.com:team/shop.git"
 KEY = Secret(b"k" * 32)
-"""The installation's for hooks, as `DatabaseSite` has it."""
+"""The installation's for hooks, as `Site` has it."""
 
 
 class Uncounted(Rates):
@@ -74,10 +73,8 @@ async def _measure(name: str, directory: Path, url: str) -> Row:
 
 
 @asynccontextmanager
-async def _served(
-    directory: Path, database: Database
-) -> AsyncIterator[tuple[DatabaseSite, httpx2.AsyncClient]]:
-    site, origin = DatabaseSite(directory, database), Origin("localhost", free_port())
+async def _served(directory: Path, database: Database) -> AsyncIterator[tuple[Site, httpx2.AsyncClient]]:
+    site, origin = Site(directory=directory, database=database), Origin("localhost", free_port())
     authority = Authority(directory / "authority", ["localhost"])
     app = make_app(replace(site.ports, rates=Uncounted()), origin)
     website = Website(app, origin, authority.website_certificate, site.ports.streams)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,6 @@ from sealock.core.builds import run_id
 from sealock.core.event import CommandStarted, PhaseStarted
 from sealock.core.event_text import to_text
 from sealock.core.log import LogWriter
-from sealock.core.queue import Fence
 from tests.support.browser import chromium, fail_with, screenshot, signed_in
 from tests.support.fake_log import SealedShelf, write_phase
 from tests.support.site import ServedSite, progress, serve_site
@@ -335,13 +334,11 @@ async def test_the_page_follows_the_build_to_its_end(desk: Desk) -> None:
     page = await desk.open(f"/builds/{site.running}")
     await expect(page.locator(".build-head h1")).to_contain_text("Running")
     await live.print(3)
-    view = site.builds.kept[site.running]
-    assert view.worker is not None
     await site.worker_says(site.running, progress(Outcome.RED))
     await expect(page.locator("#announce")).to_have_text("Step unit failed")
     await expect(page.locator('.step[data-step="unit"]')).to_have_attribute("data-state", "failed")
     live.writer.close()
-    await site.ends(Fence(site.running, view.attempt, view.worker), Outcome.RED)
+    await site.finish(site.running, Outcome.RED)
     await expect(page.locator(".build-head h1")).to_contain_text("Red")
     await expect(page).to_have_title(re.compile("^Red: "))
     await expect(page.locator(".log-state")).to_have_text("complete")
@@ -380,7 +377,7 @@ async def test_cancel_and_restart(desk: Desk) -> None:
 async def test_it_can_be_read_at_360_pixels(desk: Desk) -> None:
     context = await signed_in(desk.browser, desk.served, viewport={"width": 360, "height": 740})
     site = desk.served.site
-    site.builds.kept[site.red] = replace(site.builds.kept[site.red], branch="b" * 4096, author="a" * 400)
+    site.alter(site.red, branch="b" * 4096, author="a" * 400)
     page = await desk.red(context=context)
     assert await page.evaluate("document.documentElement.scrollWidth") <= 360
     assert await in_window(page, desk.failing)

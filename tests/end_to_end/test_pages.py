@@ -16,8 +16,7 @@ from playwright.async_api import Page, expect
 from sealock.core.build import Outcome
 from sealock.core.sealed import LOCAL_ACCOUNT
 from tests.support.browser import chromium
-from tests.support.site import ServedSite, serve_site
-from tests.support.site_memory import HOST_KEY
+from tests.support.site import HOST_KEY, ServedSite, serve_site
 from tests.support.website import PASSWORD
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]

@@ -29,8 +29,7 @@ from sealock.web.api.openapi import describe
 from sealock.web.app import unguarded_app
 from sealock.web.cookies import NAME
 from sealock.web.rates import Rate
-from tests.support.site_database import DatabaseSite as Site
-from tests.support.site_database import make_database_site
+from tests.support.site import Site, make_site
 
 EXAMPLES = 15
 """Of each operation and mode: about a minute in all."""
@@ -54,7 +53,7 @@ def running_site(directory: Path) -> Iterator[tuple[BlockingPortal, Site]]:
     """The website, in a loop of its own."""
     with (
         start_blocking_portal() as portal,
-        portal.wrap_async_context_manager(make_database_site(directory)) as site,
+        portal.wrap_async_context_manager(make_site(directory)) as site,
     ):
         site.log(site.running).complete = True
         yield portal, site

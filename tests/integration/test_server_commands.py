@@ -22,8 +22,8 @@ from sealock.cli.trust import fingerprint_of
 from sealock.core.build import Outcome
 from sealock.core.build_state import BuildState
 from sealock.core.builds import run_id
-from sealock.core.queue import Fence
 from sealock.core.release import Basis, Entry, Released
+from sealock.core.sealed import LOCAL_ACCOUNT
 from sealock.core.secret import Secret
 from tests.support.site_log import MemoryLog
 from tests.support.site_thread import RunningSite, site_in_thread
@@ -183,8 +183,7 @@ def test_a_watched_build_ends_as_the_build_did(
     def end() -> None:
         time.sleep(1.5)
         running.loop.call_soon_threadsafe(lambda: running.site.log(build).add("and then", complete=True))
-        fence = running.call(_fence(running, build))
-        running.call(running.site.ends(fence, Outcome.RED))
+        running.call(running.site.finish(build, Outcome.RED))
 
     worker = threading.Thread(target=end)
     worker.start()
@@ -198,11 +197,6 @@ def test_a_watched_build_ends_as_the_build_did(
     assert sealock("watch", running.site.green, "--quiet")[0] == 0
     events = [json.loads(line) for line in sealock("watch", build, "--json")[1].splitlines()]
     assert events[-1]["event"] == "result" and events[-1]["exit_code"] == 1
-
-
-async def _fence(running: RunningSite, build: str) -> Fence:
-    view = running.site.builds.kept[build]
-    return Fence(build, view.attempt, view.worker or "")
 
 
 def test_logs_are_read_followed_and_removed(
@@ -224,11 +218,9 @@ def test_each_attempt_of_a_build_can_be_asked_for(
     running: RunningSite, sealock: Sealock, signed_in: SignIn
 ) -> None:
     site = running.site
-    before = site.builds.kept[site.red]
     run = run_id(site.red, 2)
-    site.builds.kept[site.red] = replace(before, attempt=2)
-    site.shelf.logs[before.account, before.project, run] = MemoryLog(["the second"])
-    site.builds.receipts[site.red, 2] = b"second"
+    running.call(site.add_attempt(site.red, b"second"))
+    site.shelf.logs[LOCAL_ACCOUNT, site.project.id, run] = MemoryLog(["the second"])
     assert sealock("logs", "shop#2")[1] == "the second\n"
     for how in ([], ["--follow"]):
         assert sealock("logs", "shop#2", "--attempt", "1", *how)[1].startswith("setting up\n")
@@ -237,8 +229,8 @@ def test_each_attempt_of_a_build_can_be_asked_for(
     code, _, err = sealock("logs", "shop#2", "--attempt", "3")
     assert code == 2 and "no attempt 3 of shop#2: it was tried 2 times" in err
     for attempt, of in ((1, site.red), (2, run)):
-        fact = replace(RELEASED, account=before.account, name=f"TOKEN_{attempt}", build=of)
-        site.exposures.entries[of] = [Entry(attempt, 1.0, fact, "0" * 64, "a" * 64)]
+        fact = replace(RELEASED, account=LOCAL_ACCOUNT, name=f"TOKEN_{attempt}", build=of)
+        site.exposures.entries.append(Entry(attempt, 1.0, fact, "0" * 64, "a" * 64))
     lines = sealock("secrets", "exposures", "shop#2")[1].splitlines()
     assert ["TOKEN_1" in lines[0], "TOKEN_2" in lines[1]] == [True, True]
     [one] = json.loads(sealock("secrets", "exposures", "shop#2", "--attempt", "1", "--json")[1])["items"]
@@ -252,10 +244,10 @@ def test_secrets_go_in_and_are_listed(
     running: RunningSite, sealock: Sealock, signed_in: SignIn, tmp_path: Path
 ) -> None:
     value = tmp_path / "value"
-    value.write_bytes(b"\x00hunter2\xff")
+    value.write_bytes(b"hunter2 \xc3\xbc\n\n")
     code, out, _ = sealock("secrets", "set", "shop", "PASSWORD", "--file", str(value), "--any-branch")
     assert code == 0 and "version 1" in out and "every branch" in out
-    assert list(running.site.secrets.values.values()) == [b"\x00hunter2\xff"]
+    assert running.site.kept_secrets() == {"PASSWORD": b"hunter2 \xc3\xbc\n\n"}
     assert "PASSWORD" in sealock("secrets", "list", "shop")[1]
     assert (
         json.loads(sealock("secrets", "history", "shop", "PASSWORD", "--json")[1])["items"][0]["version"] == 1
@@ -320,10 +312,7 @@ def test_a_receipt_comes_from_the_server_and_is_checked_here(
 
             return Recording()
 
-    running.site.builds.kept[running.site.green] = replace(
-        running.site.builds.kept[running.site.green], attempt=2
-    )
-    running.site.builds.receipts[running.site.green, 2] = b"second"
+    running.call(running.site.add_attempt(running.site.green, b"second"))
     assert run_command_line(Tools(), ["receipt", "verify", "shop#1"]) == 1  # type: ignore[arg-type]
     assert run_command_line(Tools(), ["receipt", "verify", "shop#1", "--attempt", "1"]) == 1  # type: ignore[arg-type]
     assert seen == [(b"second", b"key"), (b'{"payload":"receipt"}\n', b"key")]
@@ -332,7 +321,7 @@ def test_a_receipt_comes_from_the_server_and_is_checked_here(
 def test_a_build_that_waits_is_waited_for(running: RunningSite, sealock: Sealock, signed_in: SignIn) -> None:
     def go() -> None:
         time.sleep(1.2)
-        running.call(running.site.builds.queue.cancel(running.site.queued, "enough"))
+        running.call(running.site.queue.cancel(running.site.queued, "enough"))
 
     other = threading.Thread(target=go)
     other.start()
@@ -340,7 +329,7 @@ def test_a_build_that_waits_is_waited_for(running: RunningSite, sealock: Sealock
     other.join()
     assert code == 1
     assert "shop#4" in out and "--- waits" in out and "cancelled" in out
-    assert BuildState.ENDED is running.site.builds.kept[running.site.queued].state
+    assert BuildState.ENDED is running.call(running.site.view(running.site.queued)).state
 
 
 def test_ctrl_c_stops_the_watching_and_not_the_build(
@@ -359,5 +348,5 @@ def test_ctrl_c_stops_the_watching_and_not_the_build(
         _, err = process.communicate(timeout=30)
     assert process.returncode == 130
     assert "The build goes on" in err and "Traceback" not in err
-    view = running.site.builds.kept[running.site.running]
+    view = running.call(running.site.view(running.site.running))
     assert view.state is BuildState.RUNNING and not view.stopping

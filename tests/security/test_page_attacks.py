@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -36,18 +37,46 @@ def _sent(text: str) -> str:
     return text.encode(errors="replace").decode()
 
 
+async def spoil(site: Site, build: str, text: str, patch: pytest.MonkeyPatch) -> None:
+    """All that may be written about what is there is this text, whatever the records would keep of it."""
+    told = {
+        "branch": f"b{text}",
+        "message": text,
+        "author": text,
+        "reason": text,
+        "worker": text,
+        "ref": text,
+    }
+    site.alter(build, **told)
+    settings = await site.projects.settings(LOCAL_ACCOUNT, site.project.id)
+    changed = replace(settings, default_branch=f"b{text}", protected=(text,), labels=(text,), image=text)
+    account = await site.accounts.get(LOCAL_ACCOUNT)
+    worker = await site.workers.add("builder-1", (), 1)
+    assert account is not None
+    named = replace(account, name=text)
+    for port, method, answer in (
+        (site.projects, "settings", changed),
+        (site.accounts, "get", named),
+        (site.workers, "all", [replace(worker, labels=(text,), version=text)]),
+    ):
+        patch.setattr(port, method, partial(_answer, answer))
+
+
+async def _answer(answer: object, *_: object) -> object:
+    return answer
+
+
 async def pages_with(site: Site, text: str) -> list[str]:
     """Every page that shows it."""
+    with pytest.MonkeyPatch.context() as patch:
+        return await _pages_with(site, text, patch)
+
+
+async def _pages_with(site: Site, text: str, patch: pytest.MonkeyPatch) -> list[str]:
     roles = Membership(LOCAL_ACCOUNT, Role.OWNER), Membership("", Role.OPERATOR)
     person = await site.add_person("who@example.com", *roles)
-    build = await site.build(Outcome.RED, branch=f"b{text}", message=text, author=text, log=["said"])
-    site.builds.kept[build] = replace(site.builds.kept[build], reason=text, worker=text, ref=text)
-    project, settings = site.projects.kept[LOCAL_ACCOUNT, site.project.id]
-    changed = replace(settings, default_branch=f"b{text}", protected=(text,), labels=(text,), image=text)
-    site.projects.kept[LOCAL_ACCOUNT, site.project.id] = project, changed
-    site.accounts.kept[LOCAL_ACCOUNT] = replace(site.accounts.kept[LOCAL_ACCOUNT], name=text)
-    worker = await site.workers.add("builder-1", (text,), 1)
-    site.workers.kept[worker.id] = replace(worker, version=text)
+    build = await site.build(Outcome.RED, log=["said"])
+    await spoil(site, build, text, patch)
     agent = text.replace("\0", "").encode("latin-1", errors="replace").decode("latin-1")  # as of a header
     value = await site.sessions.begin(replace(person, name=text), agent=agent)
     found = []
@@ -104,7 +133,7 @@ async def test_what_would_hide_is_written_out(tmp_path: Path, text: str) -> None
 async def test_a_branch_of_4_kb_breaks_no_page(tmp_path: Path) -> None:
     async with make_site(tmp_path) as site:
         for _ in range(31):
-            await site.build(branch="&\u202e" * 2000, message="&" * 4000)
+            site.alter(await site.build(), branch="&\u202e" * 2000, message="&" * 4000)
         async with site.browser(None, **HTML) as browser:
             for path in ("/", f"/projects/{site.project.id}"):
                 answer = await browser.get(path)

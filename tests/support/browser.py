@@ -6,7 +6,6 @@ import os
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -100,8 +99,8 @@ def fail_with(served: ServedSite, lines: int) -> int:
     write_phase(writer, "test:unit", commands, begun)
     writer.close()
     for build, seconds in ((site.green, 30.0), (site.red, 62.0)):
-        site.builds.kept[build] = replace(
-            site.builds.kept[build],
+        site.alter(
+            build,
             created_at=begun - 4,
             started_at=begun,
             ended_at=begun + 12 + seconds,

@@ -12,7 +12,6 @@ import pytest
 from sealock.core.build import Outcome
 from sealock.core.build_state import BuildState
 from sealock.core.builds import BuildFilter
-from sealock.core.queue import Fence
 from sealock.core.sealed import LOCAL_ACCOUNT
 from tests.support.site import OTHER_ACCOUNT, Site, make_site, serve_site
 
@@ -40,12 +39,10 @@ async def test_it_has_a_build_of_every_state(site: Site) -> None:
 
 
 async def test_its_builds_end_and_are_cancelled(site: Site) -> None:
-    running = site.builds.kept[site.running]
-    assert running.worker is not None
-    await site.ends(Fence(site.running, running.attempt, running.worker), Outcome.GREEN)
+    await site.finish(site.running, Outcome.GREEN)
     await site.service.queue.cancel(site.queued, "by a test")
-    assert site.builds.kept[site.running].outcome is Outcome.GREEN
-    assert site.builds.kept[site.queued].outcome is Outcome.CANCELLED
+    assert (await site.view(site.running)).outcome is Outcome.GREEN
+    assert (await site.view(site.queued)).outcome is Outcome.CANCELLED
 
 
 async def test_its_owner_is_signed_in(site: Site) -> None:

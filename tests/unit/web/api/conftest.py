@@ -8,13 +8,12 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.support.site_database import DatabaseSite as Site
-from tests.support.site_database import make_database_site
+from tests.support.site import Site, make_site
 
 
 @pytest.fixture
 async def site(tmp_path: Path) -> AsyncIterator[Site]:
-    async with make_database_site(tmp_path) as made:
+    async with make_site(tmp_path) as made:
         yield made
 
 

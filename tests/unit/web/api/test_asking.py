@@ -12,8 +12,7 @@ from sealock.core.grant import Role
 from sealock.web import asking
 from sealock.web.cookies import NAME
 from sealock.web.rates import Rate
-from tests.support.site import OTHER_ACCOUNT
-from tests.support.site_database import DatabaseSite as Site
+from tests.support.site import OTHER_ACCOUNT, Site
 
 pytestmark = pytest.mark.anyio
 HERE = "/api/v1/projects"

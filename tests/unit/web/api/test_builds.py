@@ -12,7 +12,7 @@ from sealock.core.build import Outcome
 from sealock.core.builds import account_topic, build_topic
 from sealock.core.release import Basis, Entry, Released
 from sealock.web.api.lists import after, cursor_after
-from tests.support.site_database import DatabaseSite as Site
+from tests.support.site import Site
 
 pytestmark = pytest.mark.anyio
 
@@ -197,7 +197,7 @@ async def test_exposures_are_the_accounts_own(site: Site, api: httpx2.AsyncClien
         )
         return Entry(sequence, 5.0, fact, "0" * 64, "1" * 64)
 
-    site.exposures.entries[site.red] = [entry(7, "local"), entry(8, "other")]
+    site.exposures.entries[:] = [entry(7, "local"), entry(8, "other")]
     told = (await api.get(f"builds/{site.red}/exposures")).json()["items"]
     assert [(one["sequence"], one["name"], one["version"], one["step"]) for one in told] == [
         (7, "TOKEN", 3, "test:unit")

@@ -15,8 +15,7 @@ from sealock.core.grant import Role
 from sealock.web.api.openapi import PREFIX, asks_of, doors
 from sealock.web.app import unguarded_app
 from sealock.web.pages.account import WORDS
-from tests.support.site import OTHER_ACCOUNT
-from tests.support.site_database import DatabaseSite as Site
+from tests.support.site import OTHER_ACCOUNT, Site
 
 pytestmark = pytest.mark.anyio
 

@@ -9,7 +9,7 @@ from sqlalchemy import update
 from sealock.core.builds import run_id
 from sealock.core.release import Basis, Entry, Released
 from sealock.store.database.tables import builds
-from tests.support.site_database import DatabaseSite as Site
+from tests.support.site import Site
 
 pytestmark = pytest.mark.anyio
 
@@ -38,6 +38,6 @@ async def test_every_attempts_secrets_are_listed(site: Site, api: httpx2.AsyncCl
         await connection.execute(update(builds).where(builds.c.id == site.red).values(attempt=3))
     for attempt, name in ((1, "FIRST"), (2, "LOST"), (3, "LAST"), (4, "NEVER")):
         run = run_id(site.red, attempt)
-        site.exposures.entries[run] = [released(run, 10 + attempt, name)]
+        site.exposures.entries.append(released(run, 10 + attempt, name))
     told = (await api.get(f"builds/{site.red}/exposures")).json()["items"]
     assert [(one["attempt"], one["name"]) for one in told] == [(1, "FIRST"), (2, "LOST"), (3, "LAST")]

@@ -23,7 +23,7 @@ from sealock.store.database.log_sweeps import DatabaseEndedBuilds
 from sealock.store.queue.change import database_time
 from sealock.web.app import make_app
 from tests.support.keys import files
-from tests.support.site_database import DatabaseSite as Site
+from tests.support.site import Site
 
 pytestmark = pytest.mark.anyio
 OUTPUT = b"".join(b"canary of line %d\n" % number for number in range(2000))

@@ -15,7 +15,7 @@ from sealock.web.api import log_follow
 from sealock.web.api.log_shapes import plain
 from sealock.web.api.logs import prefers_text
 from sealock.web.event_stream import with_pauses
-from tests.support.site_database import DatabaseSite as Site
+from tests.support.site import Site
 
 pytestmark = pytest.mark.anyio
 

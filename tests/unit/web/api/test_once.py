@@ -12,8 +12,7 @@ from sealock.core.errors import TemporaryError
 from sealock.core.idempotency import LONGEST_KEY
 from sealock.core.sealed import LOCAL_ACCOUNT
 from sealock.store.database.kept_tables import idempotency_keys
-from tests.support.site_database import DatabaseSite as Site
-from tests.support.site_memory import HOST_KEY
+from tests.support.site import HOST_KEY, Site
 
 pytestmark = pytest.mark.anyio
 KEY = {"Idempotency-Key": "a-key-of-mine"}

@@ -13,7 +13,7 @@ from sealock.core.project import PROJECT_NAME
 from sealock.web.api.openapi import describe
 from sealock.web.app import unguarded_app
 from sealock.web.written import in_words
-from tests.support.site_database import DatabaseSite as Site
+from tests.support.site import Site
 
 pytestmark = pytest.mark.anyio
 

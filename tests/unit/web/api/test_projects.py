@@ -10,8 +10,7 @@ import pytest
 
 from sealock.core.scope import Scope
 from sealock.core.sealed import LONGEST_VALUE
-from tests.support.site_database import DatabaseSite as Site
-from tests.support.site_memory import HOST_KEY
+from tests.support.site import HOST_KEY, Site
 
 pytestmark = pytest.mark.anyio
 NEW = {"name": "site", "address": "git@git.example.com:team/site.git", "host_keys": [HOST_KEY]}

@@ -6,7 +6,8 @@ import httpx2
 import pytest
 
 from sealock.core.access import Permission
-from tests.support.site_database import DatabaseSite as Site
+from tests.support.site import Site
+from tests.support.site_builds import WORKER
 
 pytestmark = pytest.mark.anyio
 TOKEN = {"name": "deploys", "permissions": ["account:builds:start", "account:builds:read"], "days": 7}
@@ -22,7 +23,7 @@ async def test_a_worker_is_added_invited_drained_and_removed(site: Site, api: ht
     assert (await api.post("workers/builder-1/drain")).json() == {"name": "builder-1", "running": 0}
     assert (await api.delete("workers/builder-1")).status_code == 204
     listed = {one["name"]: one for one in (await api.get("workers")).json()["items"]}
-    assert listed["builder-1"]["state"] == "revoked" and listed["worker-of-only-1"]["state"] == "active"
+    assert listed["builder-1"]["state"] == "revoked" and listed[WORKER]["state"] == "active"
     for gone in ("invite", "drain"):
         assert (await api.post(f"workers/builder-1/{gone}")).status_code == 404
     assert (await api.delete("workers/builder-1")).status_code == 404

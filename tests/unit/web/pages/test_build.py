@@ -49,7 +49,7 @@ async def test_it_says_what_became_of_it_in_a_word_with_an_icon(
 async def test_every_outcome_has_its_words_and_its_favicon(
     site: Site, browser: httpx2.AsyncClient, outcome: Outcome
 ) -> None:
-    site.builds.kept[site.red] = replace(site.builds.kept[site.red], outcome=outcome)
+    site.alter(site.red, outcome=outcome)
     page = (await browser.get(f"/builds/{site.red}")).text
     (icon,) = re.findall(r'data-icon="([^"]+)"', page)
     assert (await browser.get(icon)).status_code == 200
@@ -80,7 +80,7 @@ def some_build() -> BuildView:
 async def test_while_it_waits_it_says_where_and_why(site: Site, browser: httpx2.AsyncClient) -> None:
     page = (await browser.get(f"/builds/{site.queued}")).text
     assert re.search(r"Number \d+ of \d+ that wait", page)
-    waiting = await site.builds.queue.why(site.queued)
+    waiting = await site.queue.why(site.queued)
     assert waiting is not None and all(reason.sentence in page for reason in waiting.reasons)
 
 
@@ -103,14 +103,14 @@ async def test_the_waterfall_is_a_table_against_the_last_green_build(
 async def test_cancel_and_restart_answer_with_where_to_look(site: Site, browser: httpx2.AsyncClient) -> None:
     cancelled = await browser.post(f"/builds/{site.queued}/cancel")
     assert (cancelled.status_code, cancelled.headers["location"]) == (303, f"/builds/{site.queued}")
-    assert site.builds.kept[site.queued].outcome is Outcome.CANCELLED
+    assert (await site.view(site.queued)).outcome is Outcome.CANCELLED
     whole = await browser.post(f"/builds/{site.red}/restart")
     failed = await browser.post(
         f"/builds/{site.red}/restart",
         content="failed_only=yes",
         headers={"Content-Type": "application/x-www-form-urlencoded"},
     )
-    made = [site.builds.kept[one.headers["location"].rpartition("/")[2]] for one in (whole, failed)]
+    made = [await site.view(one.headers["location"].rpartition("/")[2]) for one in (whole, failed)]
     assert [one.pipelines for one in made] == [(), ("unit",)]
     assert all(one.restart_of == site.red and one.person == site.owner.id for one in made)
 
@@ -119,16 +119,16 @@ async def test_what_failed_can_be_restarted_where_nothing_was_begun(
     site: Site, browser: httpx2.AsyncClient
 ) -> None:
     """After a setup that failed every pipeline is left out, and none has failed."""
-    red = site.builds.kept[site.red]
+    red = await site.view(site.red)
     steps = [replace(one, state=StepState.SKIPPED) for one in red.steps if one.kind == "test"]
-    site.builds.kept[site.red] = replace(red, steps=tuple(steps))
+    site.alter(site.red, steps=tuple(steps))
     button = '<button class="button">Restart failed only</button>'
     assert button in (await browser.get(f"/builds/{site.red}")).text
     assert button not in (await browser.get(f"/builds/{site.green}")).text
     assert button not in (await browser.get(f"/builds/{site.running}")).text
     form = {"failed_only": "yes"}
     again = await browser.post(f"/builds/{site.red}/restart", data=form)
-    assert site.builds.kept[again.headers["location"].rpartition("/")[2]].pipelines == ("unit",)
+    assert (await site.view(again.headers["location"].rpartition("/")[2])).pipelines == ("unit",)
     assert (await browser.post(f"/builds/{site.green}/restart", data=form)).status_code == 409
 
 
@@ -139,14 +139,14 @@ async def test_a_running_build_is_stopped_and_says_so(site: Site, browser: httpx
 
 
 async def test_one_pipeline_of_several_can_be_restarted(site: Site, browser: httpx2.AsyncClient) -> None:
-    red = site.builds.kept[site.red]
+    red = await site.view(site.red)
     assert "Restart this only" not in (await browser.get(f"/builds/{site.red}")).text, "there is one"
     unit = next(one for one in red.steps if one.kind == "test")
     lint = replace(unit, number=unit.number + 1, name="lint", state=StepState.PASSED)
-    site.builds.kept[site.red] = replace(red, steps=(*red.steps, lint))
+    site.alter(site.red, steps=(*red.steps, lint))
     assert (await browser.get(f"/builds/{site.red}")).text.count("Restart this only") == 2
     again = await browser.post(f"/builds/{site.red}/restart", data={"pipelines": "lint"})
-    assert site.builds.kept[again.headers["location"].rpartition("/")[2]].pipelines == ("lint",)
+    assert (await site.view(again.headers["location"].rpartition("/")[2])).pipelines == ("lint",)
     strange = await browser.post(f"/builds/{site.red}/restart", data={"pipelines": "none"})
     assert strange.status_code == 409
 
@@ -204,7 +204,7 @@ async def test_another_site_cannot_press_a_button(site: Site) -> None:
     async with site.browser() as browser:
         answer = await browser.post(f"/builds/{site.queued}/cancel", headers=evil)
     assert answer.status_code == 403
-    assert site.builds.kept[site.queued].state is BuildState.QUEUED
+    assert (await site.view(site.queued)).state is BuildState.QUEUED
 
 
 def test_words_for_durations() -> None:

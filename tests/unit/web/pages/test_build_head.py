@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import time
-from dataclasses import replace
 
 import httpx2
 import pytest
@@ -49,7 +48,7 @@ async def test_code_that_could_not_be_fetched_leads_to_the_projects_key(
     assert "could not run it" in await head_of(browser, build)
     now = time.time()
     phases = (PhaseView("machine", now - 5, now - 4, ok=True), PhaseView("fetch", now - 4, now, ok=False))
-    site.builds.kept[build] = replace(site.builds.kept[build], phases=phases, steps=())
+    site.alter(build, phases=phases, steps=())
     head = await head_of(browser, build)
     assert f'href="/projects/{site.project.id}#repository-title"' in head
     assert "could not run it" not in head and "Restart failed only" not in head

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 
 from sealock.core.build import Outcome
 from sealock.core.builds import run_id
-from sealock.core.queue import Fence
 from sealock.core.sealed import LOCAL_ACCOUNT
 from sealock.web import event_stream
 from sealock.web.pages import build_live
@@ -255,12 +254,10 @@ async def test_a_change_of_the_build_is_told_and_its_end_ends_the_stream(site: S
         seen = re.findall(r"seen=([0-9a-f]{32})", page)[0]
         source = served(site, browser, f"/builds/{site.running}/live?seen={seen}", "")
         assert b"retry" in await anext(source)
-        view = site.builds.kept[site.running]
-        assert view.worker is not None
-        fence = Fence(site.running, view.attempt, view.worker)
+        view = await site.view(site.running)
         await site.worker_says(site.running, progress(Outcome.RED))
         first = await events_until(source, "state")
-        await site.ends(fence, Outcome.RED)
+        await site.finish(site.running, Outcome.RED)
         rest = await events_until(source, "end")
     assert first.events[0][2] == {"status": "running", "number": view.number}
     assert rest.names[-1] == "end" and rest.events[-2][2] == {"status": "red", "number": view.number}
@@ -387,10 +384,8 @@ async def test_a_stream_of_a_build_that_ends_while_nobody_closes_its_log_ends(si
     """Its worker was killed: the log has no end of its own."""
     assert isinstance(site.shelf, SealedShelf)
     site.shelf.begin(site.project.id, run_id(site.running, 1)).flush()
-    view = site.builds.kept[site.running]
-    assert view.worker is not None
     async with site.browser() as browser:
         source = served(site, browser, f"/builds/{site.running}/log/live", "")
         await anext(source)
-        await site.ends(Fence(site.running, 1, view.worker), Outcome.MACHINE_LOST)
+        await site.finish(site.running, Outcome.MACHINE_LOST)
         assert (await events_until(source, "end")).names == ["end"]

@@ -151,7 +151,7 @@ async def test_a_removed_log_is_said_to_be_plainly(site: Site, browser: httpx2.A
 async def test_a_log_that_was_never_begun_is_said_to_be_so(site: Site, browser: httpx2.AsyncClient) -> None:
     waits = (await browser.get(f"/builds/{site.queued}")).text
     assert "This build has not begun yet." in waits
-    await site.builds.queue.cancel(site.queued, "cancelled by a test")
+    await site.queue.cancel(site.queued, "cancelled by a test")
     never = (await browser.get(f"/builds/{site.queued}")).text
     assert "This build never began" in never and "Restart it" in never
 
@@ -184,4 +184,4 @@ async def test_readers_that_go_away_leave_no_log_open(site: Site, browser: httpx
     assert isinstance(site.shelf, SealedShelf)
     await asyncio.gather(*(browser.get(f"/builds/{site.red}/log/raw") for _ in range(4)))
     assert all(each.users == 0 for each in site.shelf.shelf.readers._all)
-    assert site.builds.kept[site.red].outcome is Outcome.RED
+    assert (await site.view(site.red)).outcome is Outcome.RED

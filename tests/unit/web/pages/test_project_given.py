@@ -26,8 +26,7 @@ FACT = Released(
 
 def give(site: Site, build: str, sequence: int, **changed: object) -> None:
     fact = replace(FACT, build=build, **changed)  # type: ignore[arg-type]
-    entries = site.exposures.entries.setdefault(build, [])
-    entries.append(Entry(sequence, 5.0, fact, "0" * 64, "1" * 64))
+    site.exposures.entries.append(Entry(sequence, 5.0, fact, "0" * 64, "1" * 64))
 
 
 async def page_of(site: Site, browser: httpx2.AsyncClient, query: str = "") -> Page:
@@ -71,7 +70,7 @@ async def test_of_many_the_first_are_shown(
 
 
 async def test_attempts_are_told_apart(site: Site, browser: httpx2.AsyncClient) -> None:
-    site.builds.kept[site.red] = replace(site.builds.kept[site.red], attempt=2)
+    site.alter(site.red, attempt=2)
     give(site, run_id(site.red, 1), 1, name="FIRST")
     give(site, run_id(site.red, 2), 2, name="SECOND")
     text = (await page_of(site, browser)).text

@@ -18,7 +18,7 @@ from tests.support.site import Site
 pytestmark = pytest.mark.anyio
 FORM = {
     "default_branch": "trunk",
-    "protected": "trunk\r\nrelease/1, with a comma\r\n\r\n",
+    "protected": "trunk\r\nrelease/1,with-a-comma\r\n\r\n",
     "one_at_a_time": "deploy",
     "image": "debian-13",
     "supersede": "running",
@@ -43,7 +43,7 @@ async def test_settings_are_saved_and_shown(site: Site, browser: httpx2.AsyncCli
     assert (await browser.post(path, data=FORM)).headers["location"] == f"{path}?done=settings"
     assert await site.projects.settings(LOCAL_ACCOUNT, site.project.id) == ProjectSettings(
         default_branch="trunk",
-        protected=("trunk", "release/1, with a comma"),
+        protected=("trunk", "release/1,with-a-comma"),
         image="debian-13",
         supersede=Supersede.RUNNING,
         max_running=2,
@@ -55,7 +55,7 @@ async def test_settings_are_saved_and_shown(site: Site, browser: httpx2.AsyncCli
     for name, value in (("default_branch", "trunk"), ("labels", "kvm, big"), ("priority", "-7")):
         field = page.by_id(name)
         assert field is not None and field["value"] == value
-    assert "The settings are saved." in page.text and "release/1, with a comma" in page.text
+    assert "The settings are saved." in page.text and "release/1,with-a-comma" in page.text
     await browser.post(path, data=FORM | {"max_running": ""})
     assert (await site.projects.settings(LOCAL_ACCOUNT, site.project.id)).max_running is None
 
@@ -81,9 +81,9 @@ async def test_a_secret_goes_in_and_is_on_no_page(site: Site, browser: httpx2.As
         f"{path}/secrets", data=SECRET | {"pipelines": "deploy", "deployments_only": "yes"}
     )
     assert answer.headers["location"] == f"{path}?done=secret#secrets"
-    ((name, value),) = site.secrets.values.items()
+    ((name, (scope, value)),) = site.secrets_of_projects().items()
     assert (name.kind, name.name, value) == (Kind.VARIABLE, "DEPLOY_TOKEN", b"hunter2 hunter2")
-    assert site.secrets.scopes[name] == Scope(("deploy",), deployments_only=True, protected_only=True)
+    assert scope == Scope(("deploy",), deployments_only=True, protected_only=True)
     page = (await browser.get(path)).text
     assert "DEPLOY_TOKEN" in page and "hunter2" not in page
     wrong = await browser.post(f"{path}/secrets", data=SECRET | {"secret_name": "not a name"})
@@ -107,7 +107,7 @@ async def test_a_secret_that_cannot_be_is_not_kept(
 ) -> None:
     answer = await browser.post(f"{path}/secrets", data=SECRET | changed)
     assert answer.status_code == 422 and Page(answer.text).by_id(f"{field}-fault") is not None
-    assert not site.secrets.values
+    assert not site.secrets_of_projects()
 
 
 async def test_a_form_takes_the_secrets_that_the_api_takes(
@@ -118,7 +118,7 @@ async def test_a_form_takes_the_secrets_that_the_api_takes(
     assert (await browser.post(f"{path}/secrets", data=large)).status_code == 303
     more = await browser.post(f"{path}/secrets", data=large | {"pipelines": names + ",more"})
     assert more.status_code == 422 and Page(more.text).by_id("pipelines-fault") is not None
-    assert [len(one) for one in site.secrets.values.values()] == [900_000]
+    assert [len(one) for one in site.kept_secrets().values()] == [900_000]
 
 
 async def test_a_value_that_is_refused_is_the_value_s_fault(
@@ -137,7 +137,8 @@ async def test_a_secret_is_destroyed(site: Site, browser: httpx2.AsyncClient, pa
         await browser.post(f"{path}/secrets", data=SECRET)
     answer = await browser.post(f"{path}/secrets/remove", data={"name": "DEPLOY_TOKEN"})
     assert answer.status_code == 303
-    assert all(one.destroyed_at for one in site.secrets.versions) and len(site.secrets.versions) == 2
+    versions = await site.secrets.all(LOCAL_ACCOUNT, site.project.id)
+    assert [bool(one.destroyed_at) for one in versions] == [True, True] and not site.kept_secrets()
     assert "DEPLOY_TOKEN</code>" not in (await browser.get(path)).text
     for name in ("DEPLOY_TOKEN", "a/b", ""):
         assert (await browser.post(f"{path}/secrets/remove", data={"name": name})).status_code == 404

@@ -15,12 +15,8 @@ RECEIPTS = Path(__file__).parents[2] / "ledger/receipts"
 ALTERED = sorted(path.name for path in RECEIPTS.glob("*.jsonl"))
 
 
-def keep(site: Site, content: bytes) -> None:
-    site.builds.receipts[site.green, 1] = content
-
-
 async def test_it_says_what_was_built_and_measured(site: Site, browser: httpx2.AsyncClient) -> None:
-    keep(site, (RECEIPTS / "good-with-log.intoto.jsonl").read_bytes())
+    await site.keep_receipt(site.green, (RECEIPTS / "good-with-log.intoto.jsonl").read_bytes())
     answer = await browser.get(f"/builds/{site.green}/receipt")
     page = Page(answer.text)
     assert answer.status_code == 200 and "The machine, as it was measured" in page.text
@@ -31,7 +27,7 @@ async def test_it_says_what_was_built_and_measured(site: Site, browser: httpx2.A
 
 async def test_the_download_is_the_file(site: Site, browser: httpx2.AsyncClient) -> None:
     content = (RECEIPTS / "good.intoto.jsonl").read_bytes()
-    keep(site, content)
+    await site.keep_receipt(site.green, content)
     answer = await browser.get(f"/builds/{site.green}/receipt/download")
     assert answer.content == content
     assert answer.headers["content-disposition"] == 'attachment; filename="shop-1.receipt.jsonl"'
@@ -39,7 +35,7 @@ async def test_the_download_is_the_file(site: Site, browser: httpx2.AsyncClient)
 
 @pytest.mark.parametrize("name", ALTERED)
 async def test_whatever_it_is_the_page_is_shown(site: Site, browser: httpx2.AsyncClient, name: str) -> None:
-    keep(site, (RECEIPTS / name).read_bytes())
+    await site.keep_receipt(site.green, (RECEIPTS / name).read_bytes())
     answer = await browser.get(f"/builds/{site.green}/receipt")
     assert answer.status_code == 200 and "sealock receipt verify" in answer.text
 
