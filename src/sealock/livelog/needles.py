@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 
 from ahocorasick_rs import BytesAhoCorasick, Implementation
@@ -37,6 +37,9 @@ Interval = tuple[int, int]
 Place = tuple[bytes, int]
 """Somewhere in a text."""
 
+ShownFrom = Callable[[int, int], int | None]
+"""Of a needle that was found, its begin and end: from where on it counts as found, or None if it does not."""
+
 
 class Needles:
     """A set of texts to look for, at least one, each of four bytes or more."""
@@ -54,7 +57,12 @@ class Needles:
         self._may_begin = re.compile(b"[" + b"".join(map(re.escape, sorted(first))) + b"]")
 
     def matches(
-        self, stream: bytes, end: int, following: Sequence[Place] = (), since: int = 0
+        self,
+        stream: bytes,
+        end: int,
+        following: Sequence[Place] = (),
+        since: int = 0,
+        shown_from: ShownFrom = lambda begin, _: begin,
     ) -> tuple[list[Interval], list[Place]]:
         """What is found in the stream that begins before `end`, by its begin, and what it still follows
         where the stream ends.
@@ -64,14 +72,15 @@ class Needles:
         trail = _Trail(stream)
         found = [(since, trail.follow(text, offset, since)) for text, offset in following]
         for needle, begin, behind in self._automaton.find_matches_as_indexes(stream, overlapping=True):
-            if begin < end:
-                found.append((begin, behind))
-                found += trail.follow_all(self._places[self._needles[needle]], begin)
+            if begin < end and (shown := shown_from(begin, behind)) is not None:
+                found.append((shown, behind))
+                places = self._places[self._needles[needle]]
+                found += [(shown, until) for until in trail.follow_all(places, begin)]
         return sorted(found), trail.going_on
 
-    def open_end(self, stream: bytes) -> int:
-        """Where the longest end of the stream begins that is a beginning of a needle, and not all of it.
-        Whatever begins before is decided: if it were open it would be a longer such end."""
+    def open_ends(self, stream: bytes) -> Iterator[int]:
+        """Where ends of the stream begin that are a beginning of a needle, and not all of it, the longest
+        first. Whatever begins before that one is decided: if it were open it would be a longer such end."""
         for candidate in self._may_begin.finditer(stream, max(0, len(stream) - LONGEST_NEEDLE + 1)):
             end = stream[candidate.start() :]
             if len(end) >= _QUICK_LOOK and end[:_QUICK_LOOK] not in self._beginnings:
@@ -79,8 +88,7 @@ class Needles:
             # What begins with `end` stands right behind it in the order.
             position = bisect_right(self._needles, end)
             if position < len(self._needles) and self._needles[position].startswith(end):
-                return candidate.start()
-        return len(stream)
+                yield candidate.start()
 
 
 class _Trail:
@@ -99,12 +107,12 @@ class _Trail:
         self._until[text] = max(begin + same, self._until.get(text, 0))
         return begin + same
 
-    def follow_all(self, places: Sequence[Place], begin: int) -> Iterator[Interval]:
-        """From an anchor on. One that lies where its text is followed already is not followed anew: in a
-        text that repeats itself there are as many of them as bytes."""
+    def follow_all(self, places: Sequence[Place], begin: int) -> Iterator[int]:
+        """From an anchor on, until where. One that lies where its text is followed already is not followed
+        anew: in a text that repeats itself there are as many of them as bytes."""
         for text, offset in places:
             if begin + ANCHOR > self._until.get(text, 0):
-                yield begin, self.follow(text, offset, begin)
+                yield self.follow(text, offset, begin)
 
 
 def _same(stream: bytes, begin: int, text: bytes, offset: int) -> int:

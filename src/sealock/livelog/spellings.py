@@ -23,16 +23,6 @@ LONGEST_SPELLED = 64 * 1024
 """Bytes. Of a secret longer than this only the likeliest spellings are looked for: it is a file, and all
 spellings of a megabyte are a hundred megabytes."""
 
-LONGEST_WRAPPED = 2 * 1024
-"""Bytes. Of a secret longer than this, wrapped Base64 is looked for where it is encoded alone; behind
-something else, some twenty bytes beside each end of a line may not be found."""
-
-FEWEST_OF_A_LINE = 8
-"""Characters of wrapped Base64 at one end of a secret, beside the end of a line."""
-
-_BASE64_WIDTHS = (76, 64)  # what `base64` and `openssl` break lines at
-_HEX_WIDTH = 60  # xxd -p
-
 _ALPHANUMERIC = (string.ascii_letters + string.digits).encode()
 # What is left as it is in a URL, by who writes it.
 _URL_SAFE = (
@@ -84,9 +74,8 @@ def _long_enough(texts: Iterable[bytes]) -> frozenset[bytes]:
 def _few_spellings(bare: bytes) -> Iterator[bytes]:
     yield from _as_it_is(bare)
     yield bare.hex().encode()
-    for text in (b64encode(bare), b64encode(bare + b"\n")):
-        yield text
-        yield _wrapped(text, _BASE64_WIDTHS[0])
+    yield b64encode(bare)
+    yield b64encode(bare + b"\n")
 
 
 def _spellings(value: bytes, bare: bytes) -> Iterator[bytes]:
@@ -123,25 +112,6 @@ def _in_base64(form: bytes) -> Iterator[bytes]:
         for text in _aligned_base64(form, before):
             yield text
             yield text.translate(bytes.maketrans(b"+/", b"-_"))
-    for width in _BASE64_WIDTHS:
-        yield _wrapped(b64encode(form), width)
-        if len(form) <= LONGEST_WRAPPED:
-            yield from _wrapped_behind(form, width)
-
-
-def _wrapped_behind(form: bytes, width: int) -> Iterator[bytes]:
-    """In wrapped Base64, behind anything: for each number of bytes before it in its first line. The edges are
-    as those of `_aligned_base64`; and a few characters before the end of a line are left out, since else
-    every line that ends so would be held back until the next one comes."""
-    for before in range(1, width * 3 // 4):
-        text = b64encode(bytes(before) + form)
-        first, behind_last = -(-8 * before // 6), 8 * (before + len(form)) // 6
-        if behind_last <= width:
-            continue  # all of it stands in one line
-        start = first if width - first >= FEWEST_OF_A_LINE else width
-        for end in {behind_last, len(text.rstrip(b"=")), len(text)}:
-            if end - start >= FEWEST_OF_A_LINE:
-                yield _wrapped(text[:end], width)[start + start // width :]
 
 
 def _aligned_base64(form: bytes, before: int) -> Iterator[bytes]:
@@ -158,13 +128,8 @@ def _aligned_base64(form: bytes, before: int) -> Iterator[bytes]:
 
 def _in_hex(form: bytes) -> Iterator[bytes]:
     text = form.hex().encode()
-    for spelling in (text, text.upper()):
-        yield spelling
-        yield _wrapped(spelling, _HEX_WIDTH)
-
-
-def _wrapped(text: bytes, width: int) -> bytes:
-    return b"\n".join(text[start : start + width] for start in range(0, len(text), width))
+    yield text
+    yield text.upper()
 
 
 def _in_a_url(form: bytes) -> Iterator[bytes]:

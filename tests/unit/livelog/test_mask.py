@@ -12,11 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sealock.core.secret import Secret
-from sealock.livelog.mask import LONGEST_SHOWN_BEGINNING, StreamMasker
+from sealock.livelog.mask import StreamMasker
 from sealock.livelog.needles import LONGEST_NEEDLE
 from sealock.livelog.spellings import spell
-
-NEWLINE = ord("\n")
+from tests.unit.livelog.mask_rule import expected
 
 
 def masker_of(*secrets: bytes) -> StreamMasker:
@@ -33,28 +32,6 @@ def through(masker: StreamMasker, pieces: Iterable[bytes]) -> bytes:
 def split(stream: bytes, at: Sequence[int]) -> list[bytes]:
     places = sorted({0, *(place % (len(stream) + 1) for place in at), len(stream)})
     return [stream[begin:end] for begin, end in pairwise(places)]
-
-
-def expected(stream: bytes, texts: Iterable[bytes]) -> bytes:
-    """By the rule alone: whatever any text covers, and a beginning at the end, is masked."""
-    covered = [False] * len(stream)
-    for text in texts:
-        for begin in range(len(stream)):
-            if stream.startswith(text, begin):
-                covered[begin : begin + len(text)] = [True] * len(text)
-    for begin in range(len(stream)):
-        end = stream[begin:]
-        if any(len(text) > len(end) and text.startswith(end) for text in texts):
-            if len(end.rstrip()) > LONGEST_SHOWN_BEGINNING and len(set(end.rstrip())) >= 4:
-                covered[begin : begin + len(end.rstrip())] = [True] * len(end.rstrip())
-            break
-    shown = bytearray()
-    for place, byte in enumerate(stream):
-        if not covered[place] or byte == NEWLINE:
-            shown.append(byte)
-        elif place == 0 or not covered[place - 1] or stream[place - 1] == NEWLINE:
-            shown += b"***"
-    return bytes(shown)
 
 
 # Few letters, so that secrets overlap, begin one another and repeat within themselves all the time.
@@ -151,7 +128,7 @@ def test_what_is_held_back_is_shorter_than_a_needle_whatever_the_secret() -> Non
     stream = b"word-" * 7 + secret + b"word-" * 9 + os.urandom(5000)
     for each in range(0, len(stream), 7):
         masker.feed(stream[each : each + 7])
-        assert len(masker._held) < LONGEST_NEEDLE
+        assert len(masker._stream._as_it_is._kept) < LONGEST_NEEDLE
 
 
 def test_what_cannot_be_a_secret_any_more_is_there_at_once() -> None:

@@ -23,7 +23,8 @@ from hypothesis import strategies as st
 
 from sealock.core.secret import Secret
 from sealock.livelog.mask import StreamMasker
-from sealock.livelog.spellings import FEWEST_OF_A_LINE, SHORTEST, spell
+from sealock.livelog.mask_gaps import FEWEST_BEFORE_A_BREAK
+from sealock.livelog.spellings import SHORTEST, spell
 
 TOKEN = b"s3cr3t-T0ken/+with=signs"
 AWKWARD = 'p4ss "w\'ord" $HOME `id` \\ <&> ünï/✓'.encode()
@@ -148,7 +149,7 @@ def test_base64_behind_something_is_masked_wherever_a_line_ends(width: int, leng
         left = shown.replace(b"***", b"").replace(b"\n", b"")
         # At each edge one group of four characters, and a few before the end of the first line.
         neighbours = len(b64encode(b"B" * before)) + len(b64encode(b"A" * after))
-        assert len(left) <= neighbours + 8 + FEWEST_OF_A_LINE, (before, after)
+        assert len(left) <= neighbours + 8 + FEWEST_BEFORE_A_BREAK, (before, after)
 
 
 BASH = shutil.which("bash") or "bash"
