@@ -6,13 +6,14 @@ import asyncio
 import hashlib
 import html
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 from sealock.core.errors import UsageError
 from sealock.core.log import LogRemoval, was_removed
 from sealock.core.log_pages import (
+    MOST_LINES,
     LogGroup,
     LogHit,
     LogHits,
@@ -23,8 +24,12 @@ from sealock.core.log_pages import (
     OpenLog,
     Running,
 )
+from sealock.livelog.pages import PAGE
+from sealock.livelog.search import Search
+from sealock.livelog.shelf import no_log
 
-PAGE = 500
+LOOK = 0.2
+"""Seconds until it is asked again whether an attempt is over."""
 
 
 @dataclass
@@ -49,9 +54,14 @@ class MemoryLog:
 
 @dataclass
 class OpenMemoryLog:
-    """An `OpenLog`."""
+    """An `OpenLog`. get: the log, None while there is none; UsageError once it was removed."""
 
-    log: MemoryLog
+    get: Callable[[], MemoryLog | None]
+    running: Running | None = None
+
+    @property
+    def log(self) -> MemoryLog:
+        return self.get() or MemoryLog(complete=False)
 
     async def page(self, number: int) -> LogPage:
         pages = max(1, -(-len(self.log.lines) // PAGE))
@@ -70,15 +80,17 @@ class OpenMemoryLog:
         return LogOutline(count, self.log.complete, [group], [], failing, "make test" if failing else None)
 
     async def search(self, text: str, *, first: int = 1, ignore_case: bool = True) -> LogHits:
-        if not text or "\n" in text:
-            raise UsageError("this text cannot be searched for")
+        Search(text, first=1, limit=1, ignore_case=ignore_case)  # whether it can be searched for
         spelled = str.casefold if ignore_case else str
         found = [n for n, line in enumerate(self.log.lines, 1) if spelled(text) in spelled(line)]
         shown = list(enumerate(found, 1))[first - 1 : first + 9]
         return LogHits([LogHit(n, line, [self.log.line(line)]) for n, line in shown], len(found), more=False)
 
     async def text(self, first: int, last: int | None, *, colours: bool, times: bool) -> bytes:
-        return "".join(line + "\n" for line in self.log.lines[first - 1 : last]).encode()
+        chosen = self.log.lines[first - 1 : last]
+        if len(chosen) > MOST_LINES:
+            raise UsageError(f"more than {MOST_LINES} lines cannot be had at once")
+        return "".join(line + "\n" for line in chosen).encode()
 
     async def raw(self) -> AsyncIterator[bytes]:
         for line in self.log.lines:
@@ -90,14 +102,24 @@ class OpenMemoryLog:
         told = first - 1 if last_id is None else int(last_id)
         if told > len(self.log.lines):
             raise UsageError(f"this log has no line {told} to go on from")
+        is_over = False
         while True:
-            self.log.changed.clear()
-            if new := [self.log.line(number) for number in range(told + 1, len(self.log.lines) + 1)]:
-                told = len(self.log.lines)
+            log = self.log
+            log.changed.clear()
+            if new := [log.line(number) for number in range(told + 1, len(log.lines) + 1)]:
+                told = len(log.lines)
                 yield [LogUpdate(str(line.number), line, again=False) for line in new]
-            if self.log.complete and told == len(self.log.lines):
+            if is_over or (log.complete and told == len(log.lines)):
                 return
-            await self.log.changed.wait()
+            is_over = await self._is_over(log)
+
+    async def _is_over(self, log: MemoryLog) -> bool:
+        """Wait for more, then say whether the attempt is over; one more look is to follow."""
+        if self.running is None:
+            return True
+        with suppress(TimeoutError):
+            await asyncio.wait_for(log.changed.wait(), LOOK)
+        return await self.running.is_over()
 
 
 class MemoryShelf:
@@ -112,24 +134,23 @@ class MemoryShelf:
     async def open(
         self, account: str, project: str, run: str, *, person: str, running: Running | None = None
     ) -> AsyncIterator[OpenLog]:
-        log = self._find(account, project, run)
+        if self._find(account, project, run) is None and running is None:
+            raise no_log(run)
         self.opened.append((run, person))
-        yield OpenMemoryLog(log)
+        yield OpenMemoryLog(lambda: self._find(account, project, run), running)
 
     async def remove(self, account: str, project: str, run: str, *, person: str, why: str = "") -> None:
-        self._find(account, project, run)
+        if (log := self._find(account, project, run)) is None:
+            raise no_log(run)
         del self.logs[account, project, run]
+        log.changed.set()
         self.removals[run] = LogRemoval(run, person, time.time(), why)
 
     async def removal(self, run: str) -> LogRemoval | None:
         return self.removals.get(run)
 
-    def _find(self, account: str, project: str, run: str) -> MemoryLog:
-        try:
-            return self.logs[account, project, run]
-        except KeyError:
-            if run in self.removals:
-                raise was_removed(self.removals[run]) from None
-            raise UsageError(
-                "there is no log of this build", resolution="It was removed, or never begun."
-            ) from None
+    def _find(self, account: str, project: str, run: str) -> MemoryLog | None:
+        found = self.logs.get((account, project, run))
+        if found is None and run in self.removals:
+            raise was_removed(self.removals[run])
+        return found

@@ -49,7 +49,7 @@ class TakenHooks:
         return HookTarget(project_id, (Secret(SECRETS[project_id]),), REPOSITORY)
 
     async def take(self, project_id: str, push: Push) -> bool:
-        if (project_id, push.delivery) in self.seen:
+        if project_id not in SECRETS or (project_id, push.delivery) in self.seen:
             return False
         self.seen.add((project_id, push.delivery))
         self.taken.append((project_id, push))
