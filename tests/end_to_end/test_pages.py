@@ -15,6 +15,7 @@ from playwright.async_api import Page, expect
 
 from sealock.core.build import Outcome
 from sealock.core.sealed import LOCAL_ACCOUNT
+from sealock.core.workers import JOIN_PREFIX
 from tests.support.browser import chromium
 from tests.support.site import HOST_KEY, ServedSite, serve_site
 from tests.support.website import PASSWORD
@@ -83,10 +84,11 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     async with serve_site(tmp_path) as served, chromium() as browser:
         made = Desk(served, browser, tmp_path)
         worker = await served.site.workers.add("builder-1", ("kvm",), 4)
-        await served.site.workers.joined(worker.id, b"x")
+        assert await served.site.workers.joined(worker.id, bytes(32))
         await served.site.workers.hello(worker.id, "0.1", 4, ("kvm",))
         message = "<script>alert(1)</script>\u202egpj" + "\nline" * 100
-        made.long = await served.site.build(Outcome.RED, branch="x" * 4000, message=message, author="y" * 900)
+        made.long = await served.site.build(Outcome.RED, branch="long")
+        served.site.alter(made.long, branch="x" * 4000, message=message, author="y" * 900)
         yield made
         for context in browser.contexts:
             await context.close()
@@ -171,7 +173,7 @@ async def test_tokens_workers_and_sign_out(desk: Desk) -> None:
     await page.get_by_role("link", name="Workers").click()
     await page.get_by_label("Name", exact=True).fill("builder-2")
     await page.get_by_role("button", name="Add", exact=True).click()
-    await expect(page.locator("#join-token")).to_contain_text("invitation-of-builder-2")
+    await expect(page.locator("#join-token")).to_contain_text(JOIN_PREFIX)
     await page.get_by_text("Remove builder-1").click()
     await page.get_by_label("Its name").first.fill("builder-1")
     await page.locator("tr", has_text="builder-1").get_by_role("button", name="Remove").click()
@@ -217,7 +219,10 @@ async def test_by_keyboard_alone(desk: Desk) -> None:
     await page.keyboard.press("j")
     await page.keyboard.press("j")
     row = await page.evaluate("document.activeElement.getAttribute('href')")
-    assert row == f"/builds/{desk.served.site.queued}"
+    rows = await page.locator("main [data-row]").evaluate_all(
+        "all => all.map(one => one.getAttribute('href'))"
+    )
+    assert row == rows[1] != rows[0] == f"/builds/{desk.served.site.running}"
     await page.keyboard.press("/")
     await page.keyboard.type("main gp")  # into the field: keys do nothing there
     await expect(page.get_by_label("Branch", exact=True)).to_have_value("main gp")
