@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import click
 
 from sealock.builds.secrets import keep_secret, project_secrets, remove_secret, version_in_use
-from sealock.cli.secret_words import GIVEN_NOTHING, scope_words
+from sealock.cli.secret_words import GIVEN_NOTHING, masking_words, scope_words
 from sealock.cli.tools import Tools
 from sealock.core.builds import run_id
 from sealock.core.release import Entry, Exposures, Released
@@ -33,12 +33,15 @@ class LocalSecrets:
         """Seal it and keep it as the next version."""
         tools, found = self._tools, self._tools.projects().get(project)
         with value() as given:
+            note = masking_words(given)
             kept = keep_secret(
                 found, kind, name, given, scope, values=tools.sealed_values(), sealer=tools.secret_sealer()
             )
         click.echo(
             f"The {kind} {name} of {project} is set, version {kept.version}, for {scope_words(scope)}."
         )
+        if note is not None:
+            click.echo(note)
         if kept.version > 1:
             click.echo(
                 "Earlier versions stay for `sealock run --secrets-of`, each for what it was set with: see"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from sealock.core.masking import why_not_masked
 from sealock.core.scope import Scope
+from sealock.core.secret import Secret
 
 GIVEN_NOTHING = "That build was given nothing."
 
@@ -13,3 +15,9 @@ def scope_words(scope: Scope) -> str:
     where = "deployments" if scope.deployments_only else "steps that name it"
     only = f" of the pipelines {', '.join(scope.pipelines)}" if scope.pipelines else ""
     return f"{where}{only}, on {branches}"
+
+
+def masking_words(value: Secret) -> str | None:
+    """What to tell of a value that logs will show; None if they will not."""
+    why = why_not_masked(value.reveal())
+    return None if why is None else f"NOTE: it is {why}."

@@ -12,7 +12,7 @@ from sealock.cli.api import Api, asked
 from sealock.cli.attempts import had
 from sealock.cli.build_names import find_build
 from sealock.cli.sanitize import printable
-from sealock.cli.secret_words import GIVEN_NOTHING, scope_words
+from sealock.cli.secret_words import GIVEN_NOTHING, masking_words, scope_words
 from sealock.cli.server import page, tell_json
 from sealock.cli.sign_ins import SignIn
 from sealock.cli.words import Found, moment, said, table
@@ -31,6 +31,7 @@ class ServerSecrets:
         """Send it to be sealed as the next version."""
         asked(self._sign_in, lambda api: api.get("projects", project))
         with value() as given:
+            note = masking_words(given)
             body = {
                 "value": b64encode(given.reveal()).decode(),
                 "encoding": "base64",
@@ -45,6 +46,8 @@ class ServerSecrets:
         named, version = said(kept, "name"), said(kept, "version")
         of = printable(project)
         click.echo(f"The {kind} {named} of {of} is set, version {version}, for {scope_words(scope)}.")
+        if note is not None:
+            click.echo(note)
 
     def tell(self, project: str, name: str | None, *, as_json: bool) -> None:
         """Those in use, or every version of one."""

@@ -13,8 +13,11 @@ from base64 import b64encode
 from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 
-SHORTEST = 4
-"""Bytes. What is shorter stands in ordinary output by chance, again and again."""
+from sealock.core import masking
+from sealock.core.masking import is_common, why_not_masked
+
+SHORTEST = masking.SHORTEST_MASKED
+"""Bytes, of a spelling or a line as of a whole secret."""
 
 FEWEST_BYTES = 4
 """Different ones. A stretch with fewer, such as a ruled line in a comment, gives nothing away."""
@@ -50,14 +53,9 @@ class Spelled:
 
 def spell(name: str, value: bytes) -> Spelled:
     """Every spelling of one secret. name: what the user calls it, for the warning."""
-    # The blanks around a text are no secret; in what is no text, nothing is a blank.
-    bare = value if b"\0" in value else value.strip()
-    if len(bare) < SHORTEST:
-        return Spelled(
-            frozenset(),
-            f"The secret {name} has fewer than {SHORTEST} bytes and is not masked: they stand in "
-            "ordinary output by chance.",
-        )
+    if (why := why_not_masked(value)) is not None:
+        return Spelled(frozenset(), f"The secret {name} is {why}.")
+    bare = masking.bare(value)
     if len(bare) <= LONGEST_SPELLED:
         return Spelled(_long_enough(_spellings(value, bare)))
     return Spelled(
@@ -99,11 +97,11 @@ def _forms(bare: bytes) -> set[bytes]:
 
 
 def _as_it_is(form: bytes) -> Iterator[bytes]:
-    """Whole, and by lines, but for a ruled line in a comment."""
+    """Whole, and by lines, but for an ordinary word and a ruled line in a comment."""
     yield form
     for line in _LINE_ENDS.split(form):
         bare = line.strip()
-        if len(set(bare)) >= FEWEST_BYTES or _WORD.search(bare):
+        if not is_common(bare) and (len(set(bare)) >= FEWEST_BYTES or _WORD.search(bare)):
             yield bare
 
 

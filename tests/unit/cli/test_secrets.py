@@ -75,6 +75,27 @@ def test_a_value_from_standard_input_is_kept_to_the_byte(
     assert tools.opened("TOKEN") == (Scope(), VALUE)
 
 
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        (b"123\n", "too short to be masked (fewer than 4 characters): not masked in logs"),
+        (b"\n", "too short to be masked"),
+        (b"true\n", "too common to be masked"),
+        (b"0000", "too common to be masked"),
+        (b"1234", ""),
+        (b"Tr0e", ""),
+    ],
+)
+def test_it_is_told_of_a_value_that_logs_will_show(
+    sealock: Sealock, tools: SecretTools, typed: Callable[[bytes], None], value: bytes, says: str
+) -> None:
+    typed(value)
+    code, out, _ = sealock("secrets", "set", "shop", "TOKEN")
+    assert code == 0
+    assert tools.opened("TOKEN")[1] == value
+    assert f"NOTE: it is {says}" in out if says else "NOTE" not in out
+
+
 def test_a_value_from_a_file_with_a_scope(sealock: Sealock, tools: SecretTools, tmp_path: Path) -> None:
     (tmp_path / "value").write_bytes(bytes(range(256)))
     command = ["secrets", "set", "shop", "a.bin", "--as-file", "--file", str(tmp_path / "value")]

@@ -215,6 +215,20 @@ def test_what_is_too_short_is_not_masked_and_says_so(value: bytes) -> None:
     assert masker.feed(b"abc " + value) == b"abc " + value
 
 
+@pytest.mark.parametrize("value", [b"true", b" False\n", b"production", b"0000", b"-----"])
+def test_a_word_that_stands_in_every_log_is_not_masked_and_says_so(value: bytes) -> None:
+    masker = StreamMasker()
+    warning = masker.add("FLAG", Secret(value))
+    assert warning is not None and "FLAG" in warning and "too common" in warning
+    assert value.decode().strip() not in warning
+    printed = b"true False production 0000 ------ " + b64encode(value)
+    assert masker.feed(printed) + masker.finish() == printed
+
+
+def test_a_word_that_is_one_line_of_a_secret_is_not_masked_elsewhere() -> None:
+    assert masked(b"user=x7Qm2\ntrue\nroot\n", b"it is true, root: user=x7Qm2") == b"it is true, root: ***"
+
+
 def test_a_very_long_secret_is_masked_as_it_is_and_in_base64_and_says_what_is_not() -> None:
     secret = random.Random(7).randbytes(1 << 20)
     masker = StreamMasker()

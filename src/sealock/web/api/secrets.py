@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from pydantic import Field, SecretStr
 
 from sealock.core.access import Permission
+from sealock.core.masking import why_not_masked
 from sealock.core.plan import MOST_PIPELINES
 from sealock.core.scope import Scope
 from sealock.core.sealed import LONGEST_VALUE, Kind, SealedVersion
@@ -67,11 +68,12 @@ class SecretVersion(Told):
 
 
 class KeptSecret(Told):
-    """What was kept, and as which version."""
+    """What was kept, and as which version. masked: in logs; not if it is too short or too common."""
 
     name: str
     kind: Kind
     version: int
+    masked: bool
 
 
 @router.get("/projects/{project}/secrets")
@@ -94,10 +96,11 @@ async def keep_secret(
     record = await project_of(service_of(request), asker, project)
     scope = Scope(tuple(new.pipelines), new.deployments_only, new.protected_only)
     with _value(new) as value, found("project"), naming("name", "path"):
+        masked = why_not_masked(value.reveal()) is None
         kept = await service_of(request).secrets.keep(
             asker.account, record.id, kind=Kind(new.kind), name=name, value=value, scope=scope
         )
-    return KeptSecret(name=kept.name, kind=kept.kind, version=kept.version)
+    return KeptSecret(name=kept.name, kind=kept.kind, version=kept.version, masked=masked)
 
 
 @router.delete("/projects/{project}/secrets/{name}", status_code=204)

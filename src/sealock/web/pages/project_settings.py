@@ -16,6 +16,7 @@ from sealock.core.access import Permission
 from sealock.core.accounts import MOST_RUNNING
 from sealock.core.errors import UsageError
 from sealock.core.log_retention import MOST_DAYS
+from sealock.core.masking import why_not_masked
 from sealock.core.naming import rule_of
 from sealock.core.plan import MOST_PIPELINES, PIPELINE_NAME
 from sealock.core.project import Project
@@ -38,6 +39,8 @@ SUPERSEDE_WORDS = {
 DONE = {
     "settings": "The settings are saved.",
     "secret": "The secret is sealed.",
+    "secret-not-masked": "The secret is sealed. It is too short or too common to be masked: "
+    "not masked in logs.",
     "removed": "The secret is destroyed.",
     "key": "The project has a new SSH key. Install it on the Git server: the old one opens nothing any more.",
     "hook": "The hook has a new secret. The old one is taken for a day longer.",
@@ -94,6 +97,7 @@ async def keep_secret(request: Request, project_id: str, asker: SecretWriter) ->
     if not faults:
         scope = Scope(pipelines, form.ticked("deployments_only"), form.ticked("protected_only"))
         with Secret(form["value"].encode(errors="replace")) as value:
+            done = "secret" if why_not_masked(value.reveal()) is None else "secret-not-masked"
             try:
                 await service_of(request).secrets.keep(
                     asker.account, project.id, kind=Kind(kind), name=name, value=value, scope=scope
@@ -102,7 +106,7 @@ async def keep_secret(request: Request, project_id: str, asker: SecretWriter) ->
                 faults.add("value" if error.brief.startswith("the value") else "secret_name", sentence(error))
     if faults:
         return await _page(request, asker, project, secret=form, faults=faults)
-    return see_other(f"/projects/{project.id}/settings?done=secret#secrets")
+    return see_other(f"/projects/{project.id}/settings?done={done}#secrets")
 
 
 @router.post("/secrets/remove")

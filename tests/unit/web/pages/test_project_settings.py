@@ -92,6 +92,17 @@ async def test_a_secret_goes_in_and_is_on_no_page(site: Site, browser: httpx2.As
     assert taken.status_code == 422 and "hunter2" not in taken.text
 
 
+@pytest.mark.parametrize("value", ["123", "true"])
+async def test_a_secret_that_logs_will_show_is_kept_and_told_of(
+    site: Site, browser: httpx2.AsyncClient, path: str, value: str
+) -> None:
+    answer = await browser.post(f"{path}/secrets", data=SECRET | {"value": value})
+    assert answer.status_code == 303 and len(site.secrets_of_projects()) == 1
+    told = (await browser.get(answer.headers["location"].partition("#")[0])).text
+    assert "too short or too common to be masked: not masked in logs" in told
+    assert "too common" not in (await browser.get(f"{path}?done=secret")).text
+
+
 @pytest.mark.parametrize(
     ("changed", "field"),
     [
