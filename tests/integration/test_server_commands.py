@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,11 +25,10 @@ from sealock.core.builds import run_id
 from sealock.core.release import Basis, Entry, Released
 from sealock.core.sealed import LOCAL_ACCOUNT
 from sealock.core.secret import Secret
+from tests.support.server_commands import NoTools, Sealock, calling
 from tests.support.site_log import MemoryLog
 from tests.support.site_thread import RunningSite, site_in_thread
 from tests.support.website import PASSWORD
-
-Sealock = Callable[..., tuple[int, str, str]]
 
 RELEASED = Released(
     *("", "p", "variable", "TOKEN", 1, Basis.LEASE, "1" * 32, "", 1),
@@ -37,15 +36,9 @@ RELEASED = Released(
 )
 
 
-class NoTools:
-    """A host without an installation: what these commands must get by with."""
-
-
 @pytest.fixture
 def running(tmp_path: Path) -> Iterator[RunningSite]:
-    directory = tmp_path / "site"
-    directory.mkdir(mode=0o700)
-    with site_in_thread(directory) as site:
+    with site_in_thread(tmp_path / "site") as site:
         yield site
 
 
@@ -57,12 +50,7 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def sealock(capfd: pytest.CaptureFixture[str]) -> Sealock:
-    def call(*arguments: str) -> tuple[int, str, str]:
-        code = run_command_line(NoTools(), arguments)  # type: ignore[arg-type]
-        out, err = capfd.readouterr()
-        return int(code), out, err
-
-    return call
+    return calling(capfd)
 
 
 @pytest.fixture

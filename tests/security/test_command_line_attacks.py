@@ -17,22 +17,17 @@ from starlette.types import Receive, Scope, Send
 from sealock.access.authority import Authority
 from sealock.cli.api import Api, TokenFor
 from sealock.cli.log_text import line_text
-from sealock.cli.main import run_command_line
 from sealock.cli.sign_ins import SignIn, SignIns
 from sealock.cli.trust import fingerprint_of
 from sealock.core.build import Outcome
 from sealock.core.errors import PermanentError, SealockError, UsageError
 from sealock.core.secret import Secret
+from tests.support.server_commands import Sealock, calling
 from tests.support.site_thread import RunningSite, site_in_thread
 from tests.support.website import PASSWORD, served
 
-Sealock = Callable[..., tuple[int, str, str]]
 TEXT = "slk_" + "A" * 43 + "0000000"
 ESCAPES = "\x1b]0;owned\x07\x1b[2J\x1b]52;c;cm0gLXJm\x07\x9b31m\u202e\r\nnot a line of ours"
-
-
-class NoTools:
-    """These commands need none."""
 
 
 @pytest.fixture(autouse=True)
@@ -43,20 +38,13 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def running(tmp_path: Path) -> Iterator[RunningSite]:
-    directory = tmp_path / "site"
-    directory.mkdir(mode=0o700)
-    with site_in_thread(directory) as site:
+    with site_in_thread(tmp_path / "site") as site:
         yield site
 
 
 @pytest.fixture
 def sealock(capfd: pytest.CaptureFixture[str]) -> Sealock:
-    def call(*arguments: str) -> tuple[int, str, str]:
-        code = run_command_line(NoTools(), arguments)  # type: ignore[arg-type]
-        out, err = capfd.readouterr()
-        return int(code), out, err
-
-    return call
+    return calling(capfd)
 
 
 @pytest.fixture

@@ -41,7 +41,8 @@ class RunningSite:
 
 @contextmanager
 def site_in_thread(directory: Path) -> Iterator[RunningSite]:
-    """The website, served until the block is left."""
+    """The website, served until the block is left. directory: where nothing is yet."""
+    directory.mkdir(mode=0o700)
     started: list[RunningSite] = []
     ready, ending = threading.Event(), asyncio.Event()
 
