@@ -93,3 +93,17 @@ async def test_what_a_guest_answers_to_a_secret_is_masked(course: Course, tmp_pa
     assert result.error is not None
     assert "cannot keep ***" in str(result.error)
     assert TOKEN.decode() not in repr(vars(result.error)) + str(result.error.args)
+
+
+@pytest.mark.parametrize("command", [f"false {TOKEN.decode()}", f"exit 0 # {TOKEN.decode()}"])
+async def test_why_a_build_failed_is_told_without_its_secrets(
+    course: Course, tmp_path: Path, command: str
+) -> None:
+    """Who writes one into sealock.yml tells it to readers of the repository, not to all who see a build."""
+    course.machines._faults = Faults()
+    plan = PLAN.replace("'yes'", f"'{command}', 'true'")
+    make_repository(tmp_path / "other", {"sealock.yml": plan})
+    result = await course.run(DirectorySource(tmp_path / "other", "main"), project=SHOP)
+    assert result.record.outcome is Outcome.RED
+    assert "***" in result.record.reason
+    assert TOKEN.decode() not in result.record.reason

@@ -20,10 +20,26 @@ def masked(watcher: Watcher, masker: Masker) -> Watcher:
     return Watcher(_Masked(watcher, masker).emit, watcher.drained)
 
 
-def mask_error(error: SealockError, masker: Masker) -> None:
-    """Leave out of an error, which may quote what a machine answered, what `masker` knows."""
-    error.brief, error.details = masker.text(error.brief), masker.text(error.details)
-    error.args = (error.brief,)
+def mask_error(error: BaseException, masker: Masker) -> None:
+    """Leave out of an error, which may quote what a machine answered, and of those it came from, what
+    `masker` knows."""
+    for each in _with_causes(error):
+        each.args = tuple(masker.text(part) if isinstance(part, str) else part for part in each.args)
+        if isinstance(each, SealockError):
+            each.brief, each.details = masker.text(each.brief), masker.text(each.details)
+            each.resolution = masker.text(each.resolution)
+
+
+def _with_causes(error: BaseException) -> list[BaseException]:
+    found: list[BaseException] = []
+    left = [error]
+    while left:
+        each = left.pop()
+        if not any(each is one for one in found):
+            found.append(each)
+            left += [one for one in (each.__cause__, each.__context__) if one is not None]
+            left += each.exceptions if isinstance(each, BaseExceptionGroup) else ()
+    return found
 
 
 class _Masked:

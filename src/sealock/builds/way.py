@@ -33,7 +33,7 @@ from sealock.builds.verdict import Verdict, after_steps
 from sealock.builds.watcher import Watcher
 from sealock.builds.witness import WitnessedAgents
 from sealock.core.build import BuildRecord
-from sealock.core.errors import SealockError, TemporaryError, UsageError
+from sealock.core.errors import TemporaryError, UsageError
 from sealock.core.event import Notice
 from sealock.core.image import Image
 from sealock.core.lease import HeldLease
@@ -148,12 +148,13 @@ class Way:
             secrets = StepSecrets(work.found, lease, ports.values, masker, record.releases, bring=ports.bring)
             shown = masked(watcher, secrets.masker)
             try:
-                return await run_steps(
+                said = await run_steps(
                     machine, work.plan, record, shown, directory=done.directory, env=env, secrets=secrets
                 )
-            except SealockError as error:  # which may quote what the machine answered
+            except Exception as error:  # which may quote what the machine answered
                 mask_error(error, masker)
                 raise
+            return dataclasses.replace(said, reason=masker.text(said.reason))
 
     @asynccontextmanager
     async def _logged(self, work: Work, record: BuildRecord) -> AsyncIterator[Watcher]:

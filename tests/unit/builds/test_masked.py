@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sealock.builds.masked import masked
+from sealock.builds.masked import mask_error, masked
 from sealock.builds.watcher import Watcher
+from sealock.core.errors import PermanentError
 from sealock.core.event import (
     CommandEnded,
     CommandStarted,
@@ -77,3 +78,24 @@ def test_a_notice_in_the_middle_of_output_lets_no_half_secret_out() -> None:
 def test_without_secrets_everything_is_told_as_it_is() -> None:
     events: list[Event] = [PhaseStarted("setup", 0), Output(b"\xff\x00"), PhaseEnded("setup", 1, ok=True)]
     assert told(events) == events
+
+
+def test_an_error_is_masked_with_all_it_came_from() -> None:
+    masker = StreamMasker()
+    masker.add("S", Secret(b"hunter2"))
+    try:
+        try:
+            try:
+                raise ValueError("answered hunter2", 7)
+            except ValueError as first:
+                raise ExceptionGroup("both", [first, KeyError("hunter2")]) from first
+        except ExceptionGroup as group:
+            raise PermanentError(
+                "no hunter2", details="it said hunter2", resolution="Try without hunter2."
+            ) from group
+    except PermanentError as error:
+        mask_error(error, masker)
+        assert str(error) == "no ***\nit said ***\nWhat to do: Try without ***."
+        assert isinstance(error.__cause__, ExceptionGroup)
+        assert error.__cause__.exceptions[0].args == ("answered ***", 7)
+        assert error.__cause__.exceptions[1].args == ("***",)
