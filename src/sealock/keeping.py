@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sealock.keeper.journal import Journal
     from sealock.keeper.keysets import KeySets
     from sealock.keeper.own_keys import KeyPlaces
+    from sealock.keeper.peers import Peers
     from sealock.keeper.process import NetworkDoor
     from sealock.settings import Settings
 
@@ -34,27 +35,40 @@ class Keeping:
 
     def keeper(self) -> KeeperProcess:
         """The keeper, with the key sets of this installation. Whoever runs it may ask it for everything."""
-        from sealock.keeper.peers import Peer, PeerRole, Peers
         from sealock.keeper.process import Keeper, KeeperOptions
         from sealock.ledger.releases import ReleaseLedger
 
-        local = Peer("local", frozenset(PeerRole))
         return Keeper(
             KeeperOptions(
                 directory=self._settings.keeper_dir,
                 socket=self._settings.keeper_socket,
-                peers=Peers(by_user={os.geteuid(): local}),
+                peers=self._peers(),
                 ledger=lambda: ReleaseLedger(self._settings.keeper_dir / "ledger"),
                 key_sets=self._keeper_key_sets,
                 care=self._care,
                 user=self._settings.keeper_user,
                 owned=(self._settings.keeper_dir,),
-                settle=lambda: self._keys.settle(self._settings.data_dir),
+                settle=self._settle,
                 sessions=self._sessions,
                 network=self._settings.key_backend in {"vault", "kms"},
                 door=self._keeper_door(),
             )
         )
+
+    def _peers(self) -> Peers:
+        """Whoever starts the keeper, and the website's user, without a word in `authorities.json`."""
+        from sealock.core.own_user import entry
+        from sealock.keeper.peers import WEBSITE, Peer, PeerRole, Peers
+
+        users = {os.geteuid(): Peer("local", frozenset(PeerRole))}
+        if self._settings.web_user:
+            users.setdefault(entry(self._settings.web_user, "website").pw_uid, Peer("website", WEBSITE))
+        return Peers(by_user=users)
+
+    def _settle(self) -> None:
+        """As root: have the keeper's keys where nobody else's are, if somebody else is to have those."""
+        if self._settings.keeper_user or self._settings.web_user:
+            self._keys.settle(self._settings.data_dir)
 
     def _keeper_door(self) -> NetworkDoor | None:
         from sealock.core.errors import UsageError
@@ -140,13 +154,18 @@ class Keeping:
         return read_passphrase(place) if place else ask_passphrase()
 
     def _sessions(self) -> tuple[bytes, ...]:
-        """Who signs people in: the owner of the installation, with a key that only they can read."""
+        """Who signs people in: the owner of the installation, with a key that only they can read, and the
+        website, with one of its own where it is a user of its own."""
         from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
         from sealock.keeper.identity import load_or_create
+        from sealock.website_user import SESSION_KEY
 
-        public = load_or_create(self._settings.data_dir / OWNER_KEY).public_key()
-        return (public.public_bytes(Encoding.Raw, PublicFormat.Raw),)
+        places = [self._settings.data_dir / OWNER_KEY]
+        if self._settings.web_user:
+            places.append(self._settings.data_dir / SESSION_KEY)
+        keys = (load_or_create(place).public_key() for place in places)
+        return tuple(key.public_bytes(Encoding.Raw, PublicFormat.Raw) for key in keys)
 
     @property
     def _keys(self) -> KeyPlaces:

@@ -59,6 +59,7 @@ class Serving:
         from sealock.store.database.access import DatabaseAccess
         from sealock.store.database.migrations import upgrade
 
+        self.installation.user.settle()
         self._certificate()
         async with self._open_database() as database:
             await upgrade(database)
@@ -67,11 +68,12 @@ class Serving:
         return Ready(str(self._origin), self._setup_link(setup), join, self._workers_here)
 
     def shut_in(self, say: Say) -> None:
-        """Take the ports, then give up what serving never needs, for good. UsageError if one is taken."""
+        """Take the ports, become who serves, then give up what serving never needs, for good. UsageError if a
+        port is taken, or it cannot become that user."""
         from sealock.core.shut_in import TO_THE_NETWORK_AND_HERE, shut_in
 
         self._doors = self._bind()
-        for line in shut_in(TO_THE_NETWORK_AND_HERE):
+        for line in (self.installation.user.become(), *shut_in(TO_THE_NETWORK_AND_HERE)):
             say(line)
 
     async def serve(self, say: Say, *, attended: bool = False) -> None:
@@ -194,7 +196,7 @@ class Serving:
     async def _open_database(self) -> AsyncIterator[Database]:
         from sealock.store.database.engine import open_database
 
-        async with open_database(self.installation.database_url) as database:
+        async with open_database(self.installation.database_url()) as database:
             yield database
 
     @asynccontextmanager

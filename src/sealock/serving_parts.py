@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from sealock.web.ports import ServicePorts, WebPorts
     from sealock.web.rates import Rates
     from sealock.web.worker_ports import WorkerPorts
+    from sealock.website_user import WebsiteUser
 
 HOOK_KEY_LENGTH = 32
 
@@ -49,16 +50,17 @@ Say = Callable[[str], None]
 class Installation:
     """What serving shares with the rest of an installation. client: the keeper, which is never started from
     here. owner_key: people are signed in with the keeper by it. places: where sealed values lie.
-    database_url: of the server's database. patience: of its queue."""
+    database_url: of the server's database. patience: of its queue. user: who serves it."""
 
     settings: Settings
-    database_url: str
+    database_url: Callable[[], str]
     client: KeeperClient
     owner_key: Callable[[], Ed25519PrivateKey]
     values: SealedValues
     places: Callable[[], Sequence[SealedPlace]]
     keys: KeyDestroyer
     exposures: Exposures
+    user: WebsiteUser
     patience: Patience = ORDINARY
 
 

@@ -308,6 +308,11 @@ def load() -> tuple[Settings, dict[str, str]]:
         settings = Settings(**values)
     except ValidationError as error:
         raise _explain(error, path, text) from error
+    if settings.web_user and settings.web_user in ("root", settings.keeper_user):
+        raise UsageError(
+            f"web_user is {settings.web_user}, who has the keeper's keys",
+            resolution="Make a user for the website alone: it is to have no way to them.",
+        )
     return settings, {name: _origin(name, values, path) for name in Settings.model_fields}
 
 

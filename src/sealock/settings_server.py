@@ -48,8 +48,15 @@ class ServerSettings(BaseSettings):
     database: SecretStr | None = Field(
         default=None,
         description="Where the server keeps accounts, projects, builds and the queue. On another host it is "
-        "reached over verified TLS alone. Default: the file server.db in data_dir. sqlite:///PATH or "
-        "postgresql://USER:PASSWORD@HOST/NAME.",
+        "reached over verified TLS alone. Default: the file server.db in data_dir, in `website` there with "
+        "web_user. sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME.",
+    )
+    web_user: str = Field(
+        default="",
+        pattern=r"^([a-z_][a-z0-9_-]{0,31})?$",
+        description="The user the website becomes when root starts it, so that it owns nothing but its own "
+        "things: the database's file, logs, sealed values, its authority and its keys go over to that user. "
+        "Default: none, the user who starts it.",
     )
     keep_logs: KeptDays = Field(
         default=DEFAULT_DAYS,

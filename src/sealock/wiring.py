@@ -219,26 +219,35 @@ class Wiring:
     def keeper_introduction(self, name: str) -> str:
         """What `authorities.json` of a keeper on another host must have for this one, as JSON."""
         from sealock.keeper.introduction import introduce
+        from sealock.website_user import session_key
 
-        return introduce(name, self._owner_key(), self._client_tls_files.certificate)
+        others = [session_key(self._settings)] if self._settings.web_user else []
+        return introduce(name, self._owner_key(), self._client_tls_files.certificate, *others)
 
     def server(self) -> Server:
         """The website with its door for workers."""
         from sealock.core.queue import Patience
         from sealock.serving import Serving
         from sealock.serving_parts import Installation
+        from sealock.store.database.sealed_place import DatabaseSealedPlace
+        from sealock.website_user import WebsiteUser, session_key
 
+        settings, client = self._settings, self._keeper_client()
+        # The ledger's file is not for root without its rights where it is another user's.
+        apart = settings.keeper_user or settings.web_user
         return Serving(
             Installation(
-                settings=self._settings,
-                database_url=self._database_url,
-                client=self._keeper_client(),
-                owner_key=self._owner_key,
+                settings=settings,
+                database_url=lambda: self._database_url,
+                client=client,
+                owner_key=partial(session_key, settings) if settings.web_user else self._owner_key,
                 values=self.sealed_values(),
-                places=self.sealed_places,
+                # Without the projects of `sealock run`, none of which is the website's.
+                places=lambda: [self.sealed_values(), DatabaseSealedPlace(self._database_url)],
+                user=WebsiteUser(settings),
                 keys=self._keyring_of(self._asking_running_keeper),
-                exposures=self._exposures_of_the_website(),
-                patience=Patience(away=self._settings.website_away),
+                exposures=client if apart else self.exposures(),
+                patience=Patience(away=settings.website_away),
             )
         )
 
@@ -345,19 +354,26 @@ class Wiring:
     @cached_property
     def _loaded(self) -> tuple[Settings, dict[str, str]]:
         from sealock.settings import load
+        from sealock.website_user import trust_website_user
 
-        return load()
+        loaded = load()
+        trust_website_user(loaded[0])
+        return loaded
 
     @property
     def _database_url(self) -> str:
         """Of the server's database: the one that is set, or a file of ours."""
+        from sealock.store.database.own_place import database_file
+
         url = self._settings.database
-        return url.get_secret_value() if url else f"sqlite:///{self._settings.data_dir / 'server.db'}"
+        return url.get_secret_value() if url else f"sqlite:///{database_file(self._settings.data_dir)}"
 
     @property
     def _has_database(self) -> bool:
         """There is a server here, or has been."""
-        return self._settings.database is not None or (self._settings.data_dir / "server.db").exists()
+        from sealock.store.database.own_place import database_file
+
+        return self._settings.database is not None or database_file(self._settings.data_dir).exists()
 
     @property
     def _settings(self) -> Settings:

@@ -15,6 +15,7 @@ import pytest
 from scripts.sample.git_server import GitServer
 from sealock.core.image import Image
 from sealock.machines.reaper import HostReaper
+from tests.support import own_users
 from tests.support.ended_builds import Kept, Logs
 from tests.support.traces import left, traces
 from tests.support.up import Up
@@ -138,6 +139,49 @@ def test_killed_it_leaves_nothing_and_the_next_goes_on(up: Up, project: str) -> 
     up.close()
     up.start()
     assert up.ended(third)["status"] == "green"
+
+
+@pytest.fixture
+def apart(up: Up, machine_runtime: Path) -> Iterator[None]:
+    """Keeper and website have users of their own."""
+    up.python = own_users.python_for_all()
+    up.environment |= {**own_users.SETTINGS, "PYTHONPATH": own_users.libraries()}
+    own_users.let_pass(up.root)
+    yield
+    if hasattr(up, "process"):
+        up.stop()
+    # Its keeper may not, in a directory of root's.
+    (machine_runtime / "keeper.sock").unlink(missing_ok=True)
+
+
+@pytest.mark.usefixtures("apart")
+def test_with_users_of_their_own_it_builds_and_goes_on_beside_roots_commands(up: Up, project: str) -> None:
+    data = up.data
+    assert {uid_of(up.child(name)) for name in ("keeper", "worker")} == {own_users.KEEPER_ID, 0}
+    assert uid_of(up.child("web")) == own_users.WEBSITE_ID
+    up.ask("PUT", f"projects/{project}/secrets/TOKEN", {"value": "the value"})
+    first = start_build(up, project)
+    assert up.ended(first)["status"] == "green", up.output
+    up.run("backup", str(up.root / "kept.backup"))
+    up.run("keys", "rotate")
+    assert up.run("authority") == (data / "authority" / "certificate.pem").read_text()
+    assert up.stop() == 0
+    up.start()
+    second = start_build(up, project)
+    assert up.ended(second)["status"] == "green", up.output
+    assert all_numbers(up.ask("GET", f"builds/{second}/log/raw"))
+    up.ask("DELETE", f"projects/{project}")
+    assert up.stop() == 0
+    for name in ("website", "keys", "logs", "sealed", "authority"):
+        found = {path: path.lstat().st_uid for path in (data / name).rglob("*")}
+        assert set(found.values()) <= {own_users.WEBSITE_ID}, found
+    assert {path.lstat().st_uid for path in (data / "keeper").rglob("*")} == {own_users.KEEPER_ID}
+
+
+def uid_of(process: int) -> int:
+    """Whom it runs as."""
+    status = Path(f"/proc/{process}/status").read_text()
+    return int(next(line.split()[1] for line in status.splitlines() if line.startswith("Uid:")))
 
 
 def test_killed_and_started_at_once_it_comes_up(up: Up, project: str) -> None:

@@ -1,9 +1,10 @@
 """A website that is served and then does what somebody who took it over would: prints, as JSON, how each try
 ended. Its argument is what to aim at (`Aims`); with `bare` after it, the barrier is taken away.
 
-    {"found": {"git": [1, 1], ...}, "works": {...}}
+    {"found": {"git": [1, 1], ...}, "works": {...}, "asked": {...}}
 
-A number is that of the error the kernel answered with, 0 where it let it be.
+A number is that of the error the kernel answered with, 0 where it let it be; what was asked of the keeper is
+there as the name of the error, or as `done`.
 """
 
 from __future__ import annotations
@@ -17,12 +18,17 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 
 from argon2 import PasswordHasher
 
 from sealock.core import shut_in
+from sealock.core.errors import SealockError
+from sealock.core.sealed import Owner
+from sealock.keeper import key_messages as keys
+from sealock.keeper.protocol import AskExposures, AskPublicKey, EndAll, Request
 from sealock.serving import Serving
 from sealock.wiring import Wiring
 
@@ -31,15 +37,31 @@ NUMBERS = {"x86_64": (101, 310, 425, 308), "aarch64": (117, 270, 425, 268)}
 
 _ATTACH, _DETACH = 16, 17
 
+TEAM = Owner("team", "shop")
+REQUESTS: dict[str, Request] = {
+    "the public key of an owner": AskPublicKey(owner=TEAM),
+    "what was released": AskExposures(builds=("1" * 32,)),
+    "to destroy the keys of an owner": keys.DestroyKeys(owner=TEAM),
+    "how the keys are": keys.AskKeys(),
+    "whose keys there are": keys.AskOwners(),
+    "to rotate": keys.BeginRotation(level="sets"),
+    "a backup of all keys": keys.BackUp(
+        cost=keys.BackupCost(salt=bytes(16), iterations=1, memory=8, lanes=1), key=bytes(32), number=1
+    ),
+    "to end every lease": EndAll(),
+}
+"""The first three are for a website, the others for whoever looks after the keeper."""
+
 
 @dataclass(frozen=True)
 class Aims:
-    """process: of the same user. secret: a file that is the keeper's. network: the file of a machine's
-    network. port: of the website's own."""
+    """process: of who started the website. secret: a file that is the keeper's. network: the file of a
+    machine's network. files: of others, by what they are."""
 
     process: int
     secret: str
     network: str
+    files: dict[str, str] = field(default_factory=dict)
 
     def as_json(self) -> str:
         return json.dumps(asdict(self))
@@ -68,7 +90,8 @@ async def _serve(server: Serving, aims: Aims) -> None:
     # On the loop, and on a thread: rights are each thread's own.
     found = {name: [_tried(what), await asyncio.to_thread(_tried, what)] for name, what in _tries(aims)}
     works = {name: await asyncio.to_thread(_tried, what) for name, what in _needed(server)}
-    print(json.dumps({"found": found, "works": works}), flush=True)
+    asked = {name: await _asked(server, request) for name, request in REQUESTS.items()}
+    print(json.dumps({"found": found, "works": works, "asked": asked}), flush=True)
     await serving
 
 
@@ -87,7 +110,16 @@ def _tries(aims: Aims) -> list[tuple[str, Callable[[], object]]]:
         ("a machine's network", lambda: _enter(setns, aims.network)),
         ("a machine's socket", lambda: socket.socket(socket.AF_VSOCK, socket.SOCK_STREAM).close()),
         ("frames on a wire", lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW).close()),
+        *((name, partial(_open, Path(path))) for name, path in aims.files.items()),
     ]
+
+
+async def _asked(server: Serving, request: Request) -> str:
+    try:
+        await server.installation.client.ask(request)
+    except SealockError as error:
+        return type(error).__name__
+    return "done"
 
 
 def _needed(server: Serving) -> list[tuple[str, Callable[[], object]]]:
@@ -112,6 +144,10 @@ def _tried(what: Callable[[], object]) -> int:
     except OSError as error:
         return error.errno or -1
     return 0
+
+
+def _open(path: Path) -> object:
+    return [*path.iterdir()] if path.is_dir() else path.read_bytes()
 
 
 def _fork() -> None:

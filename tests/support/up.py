@@ -47,6 +47,7 @@ class Up:
             "SEALOCK_IMAGE": "base",
             "XDG_CONFIG_HOME": str(root / "config"),
         }
+        self.python = sys.executable
         self.lines: list[str] = []
         self.process: subprocess.Popen[str]
         self._client: httpx2.Client | None = None
@@ -55,7 +56,7 @@ class Up:
         """Start it. ready: wait until it runs."""
         seen = len(self.lines)
         self.process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "sealock", "up", "--machines", "1"],
+            [self.python, "-P", "-m", "sealock", "up", "--machines", "1"],
             env=self.environment | settings,
             cwd=self.root,
             stdin=subprocess.DEVNULL,
@@ -71,6 +72,21 @@ class Up:
                 lambda: any(UP in line for line in self.lines[seen:]) or self.process.poll() is not None
             )
             assert self.process.poll() is None, self.output
+
+    def run(self, *arguments: str) -> str:
+        """A command beside it, on the same installation, to its end; what it said."""
+        done = subprocess.run(
+            [self.python, "-P", "-m", "sealock", *arguments],
+            env=self.environment,
+            cwd=self.root,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=PATIENCE,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
     def stop(self) -> int:
         """Have it end, at once if it must; its exit code."""
@@ -114,7 +130,8 @@ class Up:
                 time.sleep(0.2)
                 continue
             assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
-            return answer.json() if "json" in answer.headers.get("content-type", "") else answer.content
+            is_json = answer.content and "json" in answer.headers.get("content-type", "")
+            return answer.json() if is_json else answer.content
 
     def ended(self, build: str) -> dict[str, Any]:
         """The build once it has ended."""

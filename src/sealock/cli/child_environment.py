@@ -32,7 +32,7 @@ KEEPER = frozenset(
         *("keeper_dir", "keeper_socket", "keeper_user", "keeper_listen", "keeper_tls_dir", "keeper_address"),
         *("key_encryption_key", "key_backend", "key_backend_before", "key_passphrase_file"),
         *("vault_address", "vault_token_file", "vault_mount", "vault_key", "vault_namespace"),
-        *("vault_ca_certificate", "kms_key", "kms_key_before", "kms_endpoint"),
+        *("vault_ca_certificate", "kms_key", "kms_key_before", "kms_endpoint", "web_user"),
     }
 )
 
@@ -40,7 +40,7 @@ WEBSITE = frozenset(
     {
         *("origin", "listen", "http_listen", "worker_listen", "certificate", "certificate_key"),
         *("database", "redis", "redis_ca_certificate", "keep_logs", "website_away"),
-        *("known_hosts", "protected_branches"),
+        *("known_hosts", "protected_branches", "web_user"),
         *("keeper_dir", "keeper_socket", "keeper_user", "keeper_address", "keeper_client_tls_dir"),
     }
 )

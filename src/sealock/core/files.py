@@ -15,6 +15,25 @@ from pathlib import Path
 
 from sealock.core.errors import PermanentError
 
+_ALSO_OURS: set[int] = set()
+
+
+def trust(user: int) -> None:
+    """While we are root: what this user has is ours too, and what we write in a directory of theirs becomes
+    theirs. For the part of an installation that runs as a user of its own, and root beside it."""
+    _ALSO_OURS.add(user)
+
+
+def give_with(descriptor: int, directory: Path) -> None:
+    """Have a file that is open belong to whose directory it is in, if that is a user we trust so."""
+    if os.geteuid() == 0 and os.fstat(descriptor).st_nlink == 1:
+        _give(descriptor, directory.stat())
+
+
+def _give(descriptor: int, directory: os.stat_result) -> None:
+    if os.geteuid() == 0 and directory.st_uid in _ALSO_OURS:
+        os.fchown(descriptor, directory.st_uid, directory.st_gid)
+
 
 def make_private_directory(path: Path) -> None:
     """Make a directory of mode 0700 if it is not there. Parents that are not are made, too, for everybody to
@@ -26,7 +45,7 @@ def make_private_directory(path: Path) -> None:
         for parent in reversed(path.parents):
             if not parent.exists():
                 parent.mkdir(mode=0o755, exist_ok=True)
-        path.mkdir(mode=0o700, exist_ok=True)
+        _make_ours(path)
     except OSError as error:
         raise PermanentError(
             f"cannot make the directory {path}",
@@ -34,6 +53,23 @@ def make_private_directory(path: Path) -> None:
             resolution="Make it yourself, owned by the user Sealock runs as, with mode 0700.",
         ) from error
     _refuse_shared_directory(path)
+
+
+def _make_ours(path: Path) -> None:
+    """Make it unless it is there; from the directory around it on, no link is followed meanwhile."""
+    around = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.mkdir(path.name, 0o700, dir_fd=around)
+        made = os.open(path.name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=around)
+        try:
+            _give(made, os.fstat(around))
+        finally:
+            os.close(made)
+    except FileExistsError:
+        if not path.is_dir():
+            raise
+    finally:
+        os.close(around)
 
 
 def create_secret_file(path: Path, value: bytes) -> bool:
@@ -122,6 +158,7 @@ def _write_beside(path: Path, data: bytes, mode: int) -> Path:
             remaining = memoryview(data)
             while remaining:
                 remaining = remaining[file.write(remaining) :]
+            give_with(descriptor, path.parent)
             os.fsync(descriptor)
     except OSError:
         beside.unlink(missing_ok=True)
@@ -138,10 +175,14 @@ def flush_directory(path: Path) -> None:
         os.close(descriptor)
 
 
+def _ours() -> set[int]:
+    return {os.geteuid()} | (_ALSO_OURS if os.geteuid() == 0 else set())
+
+
 def _refuse_shared_directory(path: Path) -> None:
     """Who may write to the directory may exchange what lies in it. Root may anyway."""
     found = path.stat()
-    if found.st_uid not in (os.geteuid(), 0) or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+    if found.st_uid not in _ours() | {0} or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise PermanentError(
             f"{path} can be changed by somebody else",
             details=f"owner {found.st_uid}, mode {stat.S_IMODE(found.st_mode):04o}",
@@ -152,7 +193,7 @@ def _refuse_shared_directory(path: Path) -> None:
 def _refuse_unless_ours_alone(path: Path, found: os.stat_result, longest: int) -> None:
     if not stat.S_ISREG(found.st_mode):
         raise _refused(path, "it is not a regular file")
-    if found.st_uid != os.geteuid():
+    if found.st_uid not in _ours():
         raise _refused(path, f"it belongs to user {found.st_uid}, not to {os.geteuid()}")
     if found.st_mode & 0o077:
         raise _refused(path, f"others may read or change it: mode {stat.S_IMODE(found.st_mode):04o}")

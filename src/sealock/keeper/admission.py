@@ -56,7 +56,8 @@ def may_care(peer: Peer, request: keys.KeyRequest) -> Decision:
     wanted = CARE.get(type(request))
     if wanted is None:
         return Denied("nobody may do that")
-    missing = sorted(wanted - peer.roles)
+    also = {PeerRole.ERASER} if PeerRole.OPERATOR in peer.roles else set()
+    missing = sorted(wanted - peer.roles - also)
     return Denied(f"{peer.name} is not {' and '.join(missing)}") if missing else Allowed()
 
 
@@ -66,7 +67,7 @@ _CUSTODIAN = frozenset({PeerRole.OPERATOR, PeerRole.CUSTODIAN})
 CARE: Mapping[type[keys.KeyRequest], frozenset[PeerRole]] = {
     keys.AskKeys: _OPERATOR,
     keys.AskOwners: _OPERATOR,
-    keys.DestroyKeys: _OPERATOR,
+    keys.DestroyKeys: frozenset({PeerRole.ERASER}),
     keys.Adopt: _OPERATOR,
     keys.BeginRotation: _OPERATOR,
     keys.Rewrap: _OPERATOR,

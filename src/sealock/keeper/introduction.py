@@ -22,16 +22,16 @@ ROLES = (PeerRole.SCHEDULER, PeerRole.WORKER, PeerRole.RELAY, PeerRole.OPERATOR)
 """What the commands of an installation take, but for those that take or change keys themselves."""
 
 
-def introduce(name: str, owner: Ed25519PrivateKey, certificate: Path) -> str:
-    """JSON for `authorities.json`. name: what the keeper shall call this host. owner: who signs in here.
-    certificate: PEM. UsageError for a name or a certificate that cannot be used."""
+def introduce(name: str, owner: Ed25519PrivateKey, certificate: Path, *others: Ed25519PrivateKey) -> str:
+    """JSON for `authorities.json`. name: what the keeper shall call this host. owner, others: who sign in
+    here. certificate: PEM. UsageError for a name or a certificate that cannot be used."""
     if not re.fullmatch(PEER_NAME, name):
         raise UsageError(
             f"{name[:80]!r} cannot be a peer's name", resolution="Take a-z, 0-9, `.` and `-`, 63 at most."
         )
     peer = {"name": name, "roles": list(ROLES), "certificate": _fingerprint(certificate)}
-    session = b64encode(owner.public_key().public_bytes_raw()).decode()
-    return json.dumps({"sessions": [session], "peers": [peer]}, indent=2)
+    sessions = [b64encode(key.public_key().public_bytes_raw()).decode() for key in (owner, *others)]
+    return json.dumps({"sessions": sessions, "peers": [peer]}, indent=2)
 
 
 def _fingerprint(path: Path) -> str:

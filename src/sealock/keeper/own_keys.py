@@ -1,8 +1,9 @@
 """Where the keeper's keys lie, and how they get there when it becomes a user of its own.
 
 At first they share the directory `keys` with the key that signs receipts. Whoever may write there could
-exchange that key, and it belongs to who builds; so a keeper that is another user has a directory of its own
-instead, and what it had before is moved there once. From then on that is the place, whoever starts it.
+exchange that key, and it belongs to who builds; so where the keeper or the website is a user of its own, the
+keeper has a directory of its own instead, and what it had before is moved there once. From then on that is
+the place, whoever starts it.
 """
 
 from __future__ import annotations
@@ -11,9 +12,7 @@ from pathlib import Path
 
 from sealock.core.errors import PermanentError
 from sealock.core.files import make_private_directory, move_over
-
-PASSING = 0o001
-"""The right of everybody to pass through a directory, and no more: not to see what is in it."""
+from sealock.core.own_user import let_pass
 
 NAMES = ("sets", "rotation.json", "passphrase-keys")
 
@@ -47,14 +46,19 @@ class KeyPlaces:
             )
         if not self._own.exists():
             make_private_directory(self._own)
+        # Where it was made on the way to the other, everybody may look into it.
+        self._own.parent.chmod(0o700)
+        for old in self.unsettled():
+            self._move(old, self._own / old.name)
+        if data in self._own.parents:
+            let_pass(data)
+
+    def unsettled(self) -> list[Path]:
+        """The keeper's keys that lie in the shared directory still."""
         names = [*NAMES]
         if self._kek.parent == self._shared:
             names += [self._kek.name, f"{self._kek.name}.next"]
-        for old in (self._shared / name for name in names):
-            if old.exists():
-                self._move(old, self._own / old.name)
-        if data in self._own.parents:
-            data.chmod(data.stat().st_mode & 0o7777 | PASSING)
+        return [old for old in (self._shared / name for name in names) if old.exists()]
 
     def _move(self, old: Path, new: Path) -> None:
         if new.exists():

@@ -20,7 +20,12 @@ class PeerRole(StrEnum):
     WORKER = "worker"  # uses leases made out to it
     RELAY = "relay"  # carries what people ask, and what is released to them
     OPERATOR = "operator"  # looks, ends leases, rotates and destroys keys; has no way to content
+    ERASER = "eraser"  # has the keys of an owner destroyed, which opens nothing; an operator is one too
     CUSTODIAN = "custodian"  # an operator who also takes backups of keys, with which everything opens
+
+
+WEBSITE = frozenset({PeerRole.RELAY, PeerRole.SCHEDULER, PeerRole.ERASER})
+"""What a website is here for: projects that are removed are erased."""
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,7 @@ class Keeper:
             make_private_directory(options.socket.parent)
         listening, sessions = self._bind(), options.sessions()
         stays = not options.user or os.geteuid() != 0
-        if not stays:
+        if os.geteuid() == 0:
             options.settle()
         achieved = [lock_memory(stays=stays), become(options.user, options.owned)]
         make_private_directory(options.directory)

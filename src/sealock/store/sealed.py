@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sealock.core.errors import PermanentError, UsageError
-from sealock.core.files import make_private_directory, write_whole
+from sealock.core.files import give_with, make_private_directory, write_whole
 from sealock.core.sealed import Kind, Owner, Sealed, SealedName, SealedVersion
 from sealock.store.retired import RetiredKeys
 from sealock.store.sealed_records import LONGEST_RECORD, SealedRecord, decode, encode
@@ -176,8 +176,9 @@ class SealedFiles:
         """One writer at a time for each account; the kernel lets go if its process ends."""
         make_private_directory(self._directory)
         lock = self._directory / f".{owner.account}.lock"
-        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
+            give_with(descriptor, self._directory)
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield
         finally:

@@ -22,7 +22,8 @@ from tests.support.keys import files
 OWNER = TOKEN.owner
 OPERATOR = Peer("operator", frozenset({PeerRole.OPERATOR}))
 CUSTODIAN = Peer("custodian", frozenset({PeerRole.OPERATOR, PeerRole.CUSTODIAN}))
-NO_OPERATOR = Peer("all the others", frozenset(PeerRole) - {PeerRole.OPERATOR})
+ERASER = Peer("eraser", frozenset({PeerRole.ERASER}))
+NO_OPERATOR = Peer("all the others", frozenset(PeerRole) - {PeerRole.OPERATOR, PeerRole.ERASER})
 COST = keys.BackupCost(salt=bytes(16), iterations=1, memory=64, lanes=1)
 VALUE = b"a canary that no reply may hold"
 
@@ -69,7 +70,8 @@ def kept(keeper: KeeperFixture) -> dict[Path, bytes]:
 
 def test_every_request_about_keys_has_its_row(token: Sealed) -> None:
     assert set(CARE) == set(get_args(keys.KeyRequest)) == {type(request) for request in requests(token)}
-    assert all(PeerRole.OPERATOR in roles for roles in CARE.values())
+    others = [roles for kind, roles in CARE.items() if kind is not keys.DestroyKeys]
+    assert all(PeerRole.OPERATOR in roles for roles in others)
 
 
 @pytest.mark.parametrize("number", range(15))
@@ -80,6 +82,17 @@ def test_nobody_but_an_operator(keeper: KeeperFixture, token: Sealed, number: in
     for peer in (*peers, Peer("none", frozenset())):
         assert isinstance(keeper.desk.answer(peer, request), protocol.No)
     assert kept(keeper) == before
+
+
+def test_an_eraser_has_keys_destroyed_and_nothing_else_done(keeper: KeeperFixture, token: Sealed) -> None:
+    """As a website does when a project is removed."""
+    *others, destroy = requests(token)
+    before = kept(keeper)
+    for request in others:
+        assert isinstance(keeper.desk.answer(ERASER, request), protocol.No)
+    assert kept(keeper) == before
+    assert keeper.desk.answer(ERASER, destroy) == protocol.Done()
+    assert keeper.sets.files.is_destroyed(OWNER)
 
 
 @pytest.mark.parametrize("kind", [keys.BackUp, keys.Restore, keys.ChangePassphrase])
