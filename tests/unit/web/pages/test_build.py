@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 
 import httpx2
 import pytest
@@ -17,15 +16,9 @@ from sealock.core.builds import BuildView, StepView
 from sealock.core.grant import Role
 from sealock.core.sealed import LOCAL_ACCOUNT
 from sealock.web.pages import build_words as words
-from tests.support.site import Site, make_site
+from tests.support.site import Site
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-async def site(tmp_path: Path) -> AsyncIterator[Site]:
-    async with make_site(tmp_path) as made:
-        yield made
 
 
 @pytest.fixture
