@@ -24,8 +24,9 @@ class PeerRole(StrEnum):
     CUSTODIAN = "custodian"  # an operator who also takes backups of keys, with which everything opens
 
 
-WEBSITE = frozenset({PeerRole.RELAY, PeerRole.SCHEDULER, PeerRole.ERASER})
-"""What a website is here for: projects that are removed are erased."""
+WEBSITE = frozenset({PeerRole.RELAY, PeerRole.SCHEDULER, PeerRole.ERASER, PeerRole.WORKER})
+"""What a website is here for: leases are made out to who carries for workers, and projects that are removed
+are erased."""
 
 
 @dataclass(frozen=True)
