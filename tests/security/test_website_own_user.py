@@ -33,6 +33,12 @@ except PermissionError:
     print("there is no way back")
 """
 
+KEEPER = """
+from sealock.wiring import Wiring
+Wiring().keeper().run(print, attended=True)
+"""
+"""It ends when its standard input does, which is at once."""
+
 WRITE = """
 import sys
 from pathlib import Path
@@ -63,6 +69,7 @@ def run(code: str, *arguments: str, **settings: str) -> tuple[int, list[str]]:
     done = subprocess.run(
         [python_for_all(), "-c", code, *arguments],
         env=kept | settings | {"PYTHONPATH": libraries()},
+        input="",
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -127,6 +134,29 @@ def test_the_keepers_keys_never_go_over(directory: Path) -> None:
     assert said[0] == f"{keys} cannot go over to the website's user"
     assert "key-encryption-key, sets" in said[1]
     assert owners(directory / "data") == {0}
+
+
+def test_a_keeper_that_stays_root_takes_its_keys_out_of_the_way_first(directory: Path) -> None:
+    data = directory / "data"
+    (data / "keys" / "key-encryption-key").write_bytes(bytes(32))
+    (data / "keys" / "key-encryption-key").chmod(0o400)
+    code, said = run(KEEPER, SEALOCK_DATA_DIR=f"{data}", SEALOCK_RUNTIME_DIR=f"{directory}/run")
+    assert code == 0, said
+    assert (data / "keys" / "key-encryption-key").exists(), "there is no need"
+    code, said = run(
+        KEEPER,
+        SEALOCK_DATA_DIR=f"{data}",
+        SEALOCK_RUNTIME_DIR=f"{directory}/run",
+        SEALOCK_WEB_USER=WEBSITE,
+    )
+    assert code == 0, said
+    assert become(directory)[0] == 0
+    assert [path.name for path in (data / "keys").iterdir()] == ["session-key"]
+    assert owners(data / "keeper") == {0}
+    key = data / "keeper" / "keys" / "key-encryption-key"
+    assert key.read_bytes() == bytes(32)
+    assert b"Permission denied" in as_user(["cat", str(key)]).stderr
+    assert b"Permission denied" in as_user(["ls", str(data / "keeper")]).stderr
 
 
 def test_what_it_cannot_read_is_named(directory: Path) -> None:
