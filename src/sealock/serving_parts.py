@@ -139,6 +139,7 @@ class Making:
     async def _service(self, stack: AsyncExitStack, workers_at: str) -> ServicePorts:
         from sealock.builds.badges import Badges
         from sealock.builds.hosted_secrets import HostedSecrets
+        from sealock.keeper.asked_roll import AskedRoll
         from sealock.keeper.member import SealedMemberLogs
         from sealock.keeper.seal_secret import ValueSealer
         from sealock.livelog.shelf import SealedShelf
@@ -172,9 +173,11 @@ class Making:
             exposures=self._installation.exposures,
             idempotency=DatabaseIdempotency(self._database),
             badges=Badges(self._hook_key, DatabaseAllProjects(self._database), self._builds),
+            roll=AskedRoll(client.ask),
         )
 
     def _for_workers(self, rates: Rates, say: Say) -> WorkerPorts:
+        from sealock.keeper.asked_roll import AskedRoll
         from sealock.keeper.relay import WorkerRelay
         from sealock.ledger.receipts import Signer
         from sealock.livelog.received import ReceivedLogs
@@ -189,6 +192,7 @@ class Making:
             values=self._installation.values,
             exposures=self._installation.exposures,
             relay=WorkerRelay(self._installation.client, say),
+            roll=AskedRoll(self._installation.client.ask),
             logs=ReceivedLogs(self._logs.directory),
             signer=Signer(self._installation_key),
             rates=rates,

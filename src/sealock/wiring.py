@@ -179,6 +179,18 @@ class Wiring:
         """Where this host's worker keeps what it is known by."""
         return self._settings.data_dir / "worker"
 
+    async def admit_local_worker(self) -> bool:
+        """Have the keeper know this host's worker, whose key is made first if there is none; whether it does
+        now, since that takes an operator. KeeperAway."""
+        from sealock.core.server import LOCAL_WORKER
+        from sealock.keeper.asked_roll import AskedRoll
+        from sealock.keeper.identity import load_or_create
+        from sealock.keeper.signing import public_half
+        from sealock.working import SIGNING_KEY
+
+        key = load_or_create(self.worker_directory() / SIGNING_KEY)
+        return await AskedRoll(self._keeper_client().ask).introduce(LOCAL_WORKER, public_half(key))
+
     def receipts_directory(self) -> Path:
         """Where receipts are kept."""
         return self._settings.data_dir / "receipts"
@@ -259,10 +271,6 @@ class Wiring:
             return self._keeper_client()
         return ReleaseReader(self._settings.keeper_dir / "ledger")
 
-    def _exposures_of_the_website(self) -> Exposures:
-        """It asks for them where the file is another user's: root without its rights may not read it."""
-        return self._keeper_client() if self._settings.keeper_user else self.exposures()
-
     def _asked_keyring(self) -> AskedKeyring:
         return self._keyring_of(self._asking_keeper)
 
@@ -320,8 +328,15 @@ class Wiring:
 
     def _keeper_client(self) -> KeeperClient:
         from sealock.keeper.client import KeeperClient
+        from sealock.keeper.signing import AsWorker
 
-        return KeeperClient(self._keeper_door())
+        return KeeperClient(self._keeper_door(), AsWorker(self._run_key, is_run=True))
+
+    def _run_key(self) -> Ed25519PrivateKey:
+        """What `sealock run` signs what it asks of the keeper with."""
+        from sealock.keeper.identity import load_or_create
+
+        return load_or_create(self._settings.data_dir / "run-key")
 
     def _keeper_door(self) -> LocalDoor | RemoteDoor:
         from sealock.keeper.client import LocalDoor

@@ -17,6 +17,10 @@ from typing import TYPE_CHECKING
 from sealock.core.errors import SealockError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
     from sealock.core.image import Images
     from sealock.core.machine import Machines
     from sealock.core.worker_process import WorkerOptions, WorkerProcess
@@ -26,6 +30,9 @@ if TYPE_CHECKING:
     from sealock.settings import Settings
 
 log = logging.getLogger(__name__)
+
+SIGNING_KEY = "signing-key"
+"""In a worker's directory: what it signs what it asks of the keeper with (Ed25519)."""
 
 
 class Working:
@@ -39,19 +46,20 @@ class Working:
         from sealock import __version__
         from sealock.link.process import LinkedWorker
 
-        return LinkedWorker(options, self._host, __version__)
+        return LinkedWorker(options, partial(self._host, options.state / SIGNING_KEY), __version__)
 
     @asynccontextmanager
-    async def _host(self) -> AsyncIterator[HostPorts]:
+    async def _host(self, key_file: Path) -> AsyncIterator[HostPorts]:
+        from sealock.keeper.identity import load_or_create
         from sealock.link.host import machines_ready
         from sealock.machines.qemu import QemuMachines
 
-        size = self._settings.pool_size
+        key, size = load_or_create(key_file), self._settings.pool_size
         options = replace(self._machines, pool_size=machines_ready() if size is None else size)
         async with QemuMachines.from_options(options, self._images) as machines:
             filling = asyncio.create_task(self._fill(machines)) if options.pool_size else None
             try:
-                yield self._ports(machines)
+                yield self._ports(machines, key)
             finally:
                 if filling is not None:
                     filling.cancel()
@@ -67,12 +75,13 @@ class Working:
         except SealockError as error:
             log.warning("no machine is kept ready: %s", error)
 
-    def _ports(self, machines: Machines) -> HostPorts:
+    def _ports(self, machines: Machines, key: Ed25519PrivateKey) -> HostPorts:
         from sealock.builds.checkout import CheckoutPorts
         from sealock.keeper.carried_door import CarriedDoor
         from sealock.keeper.client import KeeperClient
         from sealock.keeper.halves import belongs_to
         from sealock.keeper.sealing import seal
+        from sealock.keeper.signing import AsWorker, public_half
         from sealock.link.host import HostPorts
         from sealock.livelog.files import LogFiles
         from sealock.livelog.mask import StreamMasker
@@ -95,7 +104,8 @@ class Working:
                 parse_address=parse,
                 check_ref=check_ref,
             ),
-            keeper=lambda carry: KeeperClient(CarriedDoor(carry)),
+            keeper=lambda carry: KeeperClient(CarriedDoor(carry), AsWorker(lambda: key)),
+            signing_key=public_half(key),
             seal=seal,
             belongs_to=belongs_to,
             new_masker=StreamMasker,

@@ -179,7 +179,6 @@ async def test_the_scope_decides(scope: Scope, changes: dict[str, Any], step: st
 @pytest.mark.parametrize(
     "changes",
     [
-        {"worker": "somebody"},
         {"lifetime": LONGEST_LEASE + 1},
         {"lifetime": 0.0},
         {"steps": (LeasedStep("a", "test", "a"), LeasedStep("a", "test", "b"))},

@@ -21,6 +21,7 @@ from sealock.keeper.attend import AttendedKeeper
 from sealock.keeper.client import KeeperClient, LocalDoor
 from sealock.keeper.identity import load_or_create
 from sealock.keeper.log_keys import SealedBuildLogs
+from sealock.keeper.signing import AsWorker
 from sealock.keeper.within_reach import AskedPublicKeys
 from sealock.livelog.files import LogFiles
 from sealock.store.sealed import SealedFiles
@@ -49,7 +50,8 @@ asyncio.run(main())
 
 def attended(directory: Path, said: list[str] | None = None) -> AttendedKeeper:
     """As the wiring makes it, over directories of the test's own."""
-    client = KeeperClient(LocalDoor(directory / "run" / "keeper.sock", frozenset({os.geteuid()})))
+    worker = AsWorker(lambda: load_or_create(directory / "data" / "run-key"), is_run=True)
+    client = KeeperClient(LocalDoor(directory / "run" / "keeper.sock", frozenset({os.geteuid()})), worker)
     return AttendedKeeper(
         client,
         ["env", *(f"{name}={value}" for name, value in environment(directory).items()), *COMMAND],

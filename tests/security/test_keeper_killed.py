@@ -19,8 +19,8 @@ from sealock.core.sealed import Sealed
 from sealock.keeper import protocol
 from sealock.keeper.sealing import new_pair
 from sealock.ledger.releases import read_entries
-from tests.support.keeper import SSH_KEY, TOKEN, terms
-from tests.support.keeper_process import RunningKeeper, seal_for
+from tests.support.keeper import BUILDER, SSH_KEY, TOKEN, signed_issue, terms
+from tests.support.keeper_process import AS_RUN, RunningKeeper, seal_for
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 TIMES = 50
@@ -37,7 +37,8 @@ class Received:
 
 async def _one_build(keeper: RunningKeeper, build: str, key: Sealed, token: Sealed, got: Received) -> None:
     client = keeper.client()
-    issued = await client.ask(protocol.Issue(terms=terms(build), key=new_pair()[1]))
+    asked = signed_issue(terms(build), BUILDER, new_pair()[1], await AS_RUN.known_at(BUILDER, client.ask))
+    issued = await client.ask(asked)
     assert isinstance(issued, protocol.Issued)
     got.leases.append(issued.lease)
     for sealed, step in ((key, ""), (token, "test:unit"), (token, "deploy:live")):

@@ -8,19 +8,20 @@ import os
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sealock.core.build_state import BuildState, Trigger
 from sealock.core.builds import BuildView, Work
 from sealock.core.grant import Role, Session
-from sealock.core.lease import LONGEST_LEASE, KeeperAway, LeasedStep, Refused, Terms
+from sealock.core.lease import LONGEST_LEASE, KeeperAway, Lease, LeasedStep, Refused, Terms
 from sealock.core.project import Project, ssh_key_name
 from sealock.core.project_settings import ProjectSettings
 from sealock.core.scope import Scope
 from sealock.core.sealed import LOCAL_ACCOUNT, DoesNotOpen, Kind, Owner, Sealed, SealedName
 from sealock.core.source import GitAddress
-from sealock.keeper import key_messages, protocol
+from sealock.keeper import key_messages, protocol, worker_messages
 from sealock.keeper.carried_door import CarriedDoor
 from sealock.keeper.client import KeeperClient
 from sealock.keeper.opening import open_with
@@ -29,7 +30,7 @@ from sealock.keeper.refusals import MOST_LINES, Refusals
 from sealock.keeper.relay import WorkerRelay
 from sealock.keeper.sealing import new_pair
 from sealock.keeper.statements import sign, told_lease
-from tests.support.keeper import EVERYTHING, KeeperFixture, client, serving
+from tests.support.keeper import AS_BUILDER, EVERYTHING, KeeperFixture, client, serving
 
 pytestmark = pytest.mark.anyio
 
@@ -49,7 +50,7 @@ class Lab:
         self.relay = WorkerRelay(client(socket, os.geteuid()), self.log.append)
         self.key = keeper.seal(ssh_key_name(PROJECT, "shop", 1), VALUE)
         self.work = Work(_view(), _project(self.key), ProjectSettings())
-        self.worker = KeeperClient(CarriedDoor(self.carry))
+        self.worker = KeeperClient(CarriedDoor(self.carry), AS_BUILDER)
 
     async def carry(self, frame: bytes) -> bytes:
         self.carried.append(await self.relay.carry(frame, self.work, RUN))
@@ -58,11 +59,11 @@ class Lab:
     def secret(self, project: str = PROJECT, scope: Scope | None = None) -> Sealed:
         return self.keeper.seal(SealedName(LOCAL_ACCOUNT, project, Kind.VARIABLE, "TOKEN", 1), VALUE, scope)
 
-    def issued(self) -> Terms:
-        """Of the latest lease."""
+    def issued(self) -> Lease:
+        """The latest lease."""
         reply = protocol.decode_reply(next(one for one in reversed(self.carried) if b'"issued"' in one))
         assert isinstance(reply, protocol.Issued)
-        return told_lease(reply.lease).terms
+        return told_lease(reply.lease)
 
 
 def _view() -> BuildView:
@@ -81,12 +82,12 @@ def _project(key: Sealed) -> Project:
 
 
 def lies(*secrets: SealedName) -> Terms:
-    """What a worker states that wants all it can get."""
+    """What a worker states of its build that wants all it can get."""
     steps = (LeasedStep("test:unit", "test", "unit", secrets),)
     return Terms(
-        build=OTHER_RUN, attempt=1, account="somebody", project=OTHER_PROJECT, plan_digest="sha256:0",
-        ssh_key=ssh_key_name(OTHER_PROJECT, "other", 1), steps=steps, branch="main", protected=True,
-        fork=False, worker="boss", lifetime=10 * LONGEST_LEASE,
+        build=RUN, attempt=1, account=LOCAL_ACCOUNT, project=PROJECT, plan_digest="sha256:0",
+        ssh_key=ssh_key_name(PROJECT, "shop", 1), steps=steps, branch="main", protected=True,
+        fork=False, lifetime=LONGEST_LEASE,
     )  # fmt: skip
 
 
@@ -100,11 +101,36 @@ async def lab(tmp_path: Path) -> AsyncIterator[Lab]:
 
 async def test_a_lease_is_on_the_servers_terms_whatever_the_worker_states(lab: Lab) -> None:
     async with lab.worker.lease(lies()):
-        terms = lab.issued()
+        lease = lab.issued()
+    terms = lease.terms
     assert (terms.build, terms.account, terms.project) == (RUN, LOCAL_ACCOUNT, PROJECT)
     assert (terms.branch, terms.protected, terms.fork) == ("topic", False, True)
-    assert (terms.worker, terms.lifetime) == (EVERYTHING.name, LONGEST_LEASE)
-    assert terms.ssh_key == lab.key.name
+    assert (lease.worker, terms.ssh_key) == ("builder", lab.key.name)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"build": OTHER_RUN},
+        {"account": "somebody"},
+        {"project": OTHER_PROJECT},
+        {"ssh_key": ssh_key_name(OTHER_PROJECT, "other", 1)},
+        {"ssh_key": ssh_key_name(PROJECT, "shop", 2)},
+    ],
+)
+async def test_a_lease_for_what_the_worker_does_not_have_is_not_carried(
+    lab: Lab, changes: dict[str, Any]
+) -> None:
+    with pytest.raises(Refused) as refused:
+        async with lab.worker.lease(replace(lies(), **changes)):
+            pytest.fail("it was leased")
+    assert refused.value.reference in lab.log[0]
+    assert not lab.keeper.log
+
+
+async def test_a_worker_asks_only_whether_it_is_known_itself(lab: Lab) -> None:
+    with pytest.raises(Refused):
+        await lab.worker.ask(worker_messages.AskKnown(keys=(bytes(32), bytes(32))))
 
 
 async def test_a_protected_secret_stays_away_from_a_branch_that_is_called_protected(lab: Lab) -> None:
@@ -130,6 +156,9 @@ FORBIDDEN = [
     key_messages.AskKeys(),
     key_messages.AskOwners(),
     key_messages.DestroyKeys(owner=Owner(LOCAL_ACCOUNT, PROJECT)),
+    worker_messages.AskWorkers(),
+    worker_messages.AdmitWorker(name="mine", key=bytes(32)),
+    worker_messages.RemoveWorker(name="builder"),
 ]
 
 
@@ -145,7 +174,7 @@ async def test_what_is_not_a_builds_is_refused_and_never_reaches_the_keeper(
 
 
 async def test_a_lease_of_another_build_opens_and_ends_nothing(lab: Lab) -> None:
-    other = replace(lies(), account=LOCAL_ACCOUNT, worker=EVERYTHING.name, ssh_key=None, lifetime=60.0)
+    other = replace(lies(), build=OTHER_RUN, ssh_key=None, lifetime=60.0)
     lease = lab.keeper.issue(other)
     secret = lab.secret()
     for request in (
@@ -194,23 +223,6 @@ async def test_the_website_carries_a_value_and_cannot_read_it(lab: Lab) -> None:
     ours, _ = new_pair()
     with ours, pytest.raises(DoesNotOpen):
         open_with(ours, protocol.binding(bytes(16), secret.name), reply.values[0].sealed)
-
-
-async def test_a_website_that_states_its_own_key_has_a_lease_the_worker_notices(lab: Lab) -> None:
-    """It could ask the keeper for a lease to a key of its own; the worker's values then do not open there."""
-    theirs, public = new_pair()
-    secret = lab.secret()
-
-    async def exchanged(frame: bytes) -> bytes:
-        request = protocol.decode_request(frame)
-        if isinstance(request, protocol.Issue):
-            frame = protocol.encode_request(request.model_copy(update={"key": public}))
-        return await lab.carry(frame)
-
-    with theirs:
-        async with KeeperClient(CarriedDoor(exchanged)).lease(lies(secret.name)) as held:
-            with pytest.raises(KeeperAway, match="did not answer"):
-                await held.open(secret, step="test:unit")
 
 
 async def test_a_keeper_that_is_not_there_is_waited_for_and_asked_once(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ class _Attempt:
 @dataclass
 class FakeLeases:
     """Implements `core.lease.Leases` and `core.release.Exposures`: opens `values`, by the terms and
-    `scopes`. issued, opened, given: all so far. worker: the one leases may be made out to."""
+    `scopes`. issued, opened, given: all so far."""
 
     values: dict[SealedName, bytes] = field(default_factory=dict)
     scopes: dict[SealedName, Scope] = field(default_factory=dict)
@@ -44,13 +44,12 @@ class FakeLeases:
     given: list[Secret] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
     clock: Callable[[], float] = time.time
-    worker: str = "local"
     latest: dict[str, _Attempt] = field(default_factory=dict)
 
     @asynccontextmanager
     async def lease(self, terms: Terms) -> AsyncIterator[HeldLease]:
         before = self.latest.get(terms.build)
-        if not _may_lease(terms, self.worker) or (before and before.number >= terms.attempt):
+        if not _may_lease(terms) or (before and before.number >= terms.attempt):
             raise Refused(REFUSED)
         attempt = self.latest[terms.build] = _Attempt(terms.attempt)
         self.issued.append(terms)
@@ -123,20 +122,19 @@ class _Held:
             build=terms.build,
             attempt=terms.attempt,
             step=step,
-            to=terms.worker,
-            via=terms.worker,
+            to="local",
+            via="local",
             key=NOTHING,
         )
         return Entry(len(self._leases.entries) + 1, self._leases.clock(), fact, NOTHING, NOTHING)
 
 
-def _may_lease(terms: Terms, worker: str) -> bool:
+def _may_lease(terms: Terms) -> bool:
     names = [step.name for step in terms.steps]
     secrets = [secret for step in terms.steps for secret in step.secrets]
     ours = {(terms.account, terms.project), (terms.account, None)}
     return (
-        terms.worker == worker
-        and 0 < terms.lifetime <= LONGEST_LEASE
+        0 < terms.lifetime <= LONGEST_LEASE
         and "" not in names
         and len(set(names)) == len(names)
         and all(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from sealock.core.lease import LeasedStep, Terms
+from sealock.core.lease import LeasedStep, Stated, Terms
 from sealock.core.scope import Scope, enclose
 from sealock.core.sealed import Kind, Sealed, SealedName
 from sealock.core.secret import Secret
@@ -30,10 +30,17 @@ from sealock.keeper.keyset_files import KeySetFiles
 from sealock.keeper.keysets import KeySets
 from sealock.keeper.peers import Peer, PeerRole, Peers
 from sealock.keeper.server import Listening, Server, bind_local
+from sealock.keeper.signing import AsWorker, public_half, request_of
+from sealock.keeper.statements import sign
+from sealock.keeper.worker_messages import Admitted, AdmitWorker
 from sealock.ledger.releases import ReleaseLedger
 
 ACCOUNT, PROJECT, BUILD = "team", "parser", "b1"
 EVERYTHING = Peer("local", frozenset(PeerRole))
+BUILDER = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+"""What the worker of the tests signs with."""
+
+AS_BUILDER = AsWorker(lambda: BUILDER, "builder")
 
 
 @dataclass
@@ -90,15 +97,21 @@ def terms(build: str = BUILD, attempt: int = 1, secrets: Sequence[SealedName] = 
         branch="main",
         protected=True,
         fork=False,
-        worker=EVERYTHING.name,
         lifetime=3600.0,
     )
 
 
-class KeeperFixture:
-    """A desk over a real ledger, real key sets, and a clock that is told."""
+def signed_issue(wanted: Terms, key: Ed25519PrivateKey, one_time: bytes, at: float) -> protocol.Issue:
+    """What a worker with that key asks for, stated as it would be."""
+    stated = Stated(wanted.branch, wanted.protected, wanted.fork)
+    return protocol.Issue(asked=sign(request_of(wanted, one_time, key, at), key), stated=stated)
 
-    def __init__(self, directory: Path, clock: FakeClock | None = None) -> None:
+
+class KeeperFixture:
+    """A desk over a real ledger, real key sets, and a clock that is told. The worker of the tests is known to
+    it, by the ledger's first entry, unless `admitted` says otherwise."""
+
+    def __init__(self, directory: Path, clock: FakeClock | None = None, *, admitted: bool = True) -> None:
         self.directory = directory
         self.clock = clock or FakeClock()
         self.sets = key_sets(directory)
@@ -113,6 +126,8 @@ class KeeperFixture:
         self.log: list[str] = []
         self.private, self.public = sealing.new_pair()
         self.start()
+        if admitted:
+            self.admit()
 
     def start(self) -> None:
         """As after a restart: nothing in memory but what the files say."""
@@ -126,7 +141,6 @@ class KeeperFixture:
                 public_keys=self.sets,
                 care=KeyCare(self.sets, self.journal, lambda: FileKek(self.directory / "kek" / "key")),
                 key=load_or_create(self.directory / "keeper" / "key"),
-                workers=frozenset({EVERYTHING.name}),
                 authorities=self.authorities,
                 log=self.log.append,
                 achieved=("tested",),
@@ -144,8 +158,18 @@ class KeeperFixture:
     def seal(self, name: SealedName, value: bytes = b"value", scope: Scope | None = None) -> Sealed:
         return seal_value(self.sets, name, value, scope)
 
+    def admit(self, name: str = "builder", key: Ed25519PrivateKey = BUILDER) -> None:
+        reply = self.desk.answer(EVERYTHING, AdmitWorker(name=name, key=public_half(key)))
+        assert isinstance(reply, Admitted), self.log
+
+    def asking(
+        self, wanted: Terms | None = None, key: Ed25519PrivateKey = BUILDER, one_time: bytes | None = None
+    ) -> protocol.Issue:
+        """A request for a lease, signed now."""
+        return signed_issue(wanted or terms(), key, one_time or self.public, self.epoch.now())
+
     def issue(self, wanted: Terms | None = None, peer: Peer = EVERYTHING) -> str:
-        reply = self.desk.answer(peer, protocol.Issue(terms=wanted or terms(), key=self.public))
+        reply = self.desk.answer(peer, self.asking(wanted))
         assert isinstance(reply, protocol.Issued), self.log
         return reply.lease
 
@@ -165,4 +189,4 @@ async def serving(
 
 
 def client(socket: Path, user: int) -> KeeperClient:
-    return KeeperClient(LocalDoor(socket, frozenset({user})), deadline=10.0)
+    return KeeperClient(LocalDoor(socket, frozenset({user})), AS_BUILDER, deadline=10.0)

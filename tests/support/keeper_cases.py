@@ -42,12 +42,12 @@ TERMS = Terms(
     branch="main",
     protected=True,
     fork=False,
-    worker="worker-1",
     lifetime=HOUR,
 )
-LEASE = Lease("1" * 32, TERMS, KEY, EPOCH, NOW - 10, NOW + HOUR)
+LEASE = Lease("1" * 32, TERMS, "worker-1", KEY, EPOCH, NOW - 10, NOW + HOUR)
 WORKER = Peer("worker-1", frozenset({PeerRole.WORKER}))
 RELAY = Peer("web", frozenset({PeerRole.RELAY}))
+OPERATOR = Peer("operator", frozenset({PeerRole.OPERATOR, PeerRole.SCHEDULER}))
 MEMBER = Session("s1", "ada", "team", Role.MEMBER, False, KEY, EPOCH, NOW + HOUR)
 CREW = Session("s2", "crew-1", "", Role.CREW, True, KEY, EPOCH, NOW + HOUR)
 GRANT = Grant(
@@ -122,11 +122,11 @@ def _no_step_names_it(case: Case) -> Case:
 
 
 BREAKS: Mapping[str, Change] = {
-    "the lease is another worker's": lambda case: replace(case, peer=Peer("worker-2", WORKER.roles)),
+    "the peer carries nothing for workers": lambda case: replace(case, peer=OPERATOR),
     "the lease is of an earlier epoch": lease(epoch=EPOCH - 1),
     "the lease has run out": lease(expires_at=NOW),
     "the lease is not the one of the build's latest attempt": attempt(number=3),
-    "the lease was ended": attempt(ended=True),
+    "the lease was ended, or its worker removed": attempt(ended=True),
     "it belongs to another project": lambda case: _terms(case, project="other"),
     "it is not the key of this build's fetch": lambda case: _terms(case, ssh_key=None),
     "a step does not get the key of the fetch": lambda case: replace(case, step="test:unit"),

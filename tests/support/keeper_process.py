@@ -18,9 +18,11 @@ from sealock.keeper.backends.port import Backends
 from sealock.keeper.client import KeeperClient, LocalDoor
 from sealock.keeper.keyset_files import KeySetFiles
 from sealock.keeper.keysets import KeySets
-from tests.support.keeper import seal_value
+from sealock.keeper.signing import AsWorker
+from tests.support.keeper import BUILDER, seal_value
 
 START = 60.0
+AS_RUN = AsWorker(lambda: BUILDER, is_run=True)
 
 
 class RunningKeeper:
@@ -72,7 +74,8 @@ class RunningKeeper:
         self._log.close()
 
     def client(self) -> KeeperClient:
-        return KeeperClient(LocalDoor(self.socket, frozenset({os.geteuid()})), deadline=20.0)
+        """Of a worker that makes itself known."""
+        return KeeperClient(LocalDoor(self.socket, frozenset({os.geteuid()})), AS_RUN, deadline=20.0)
 
 
 def environment(directory: Path) -> dict[str, str]:

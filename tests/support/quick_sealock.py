@@ -22,6 +22,7 @@ from sealock.core.queue import Patience
 from sealock.core.scratch import scratch
 from sealock.core.server import Server
 from sealock.core.worker_process import WorkerOptions, WorkerProcess
+from sealock.keeper.identity import load_or_create
 from sealock.link.host import HostPorts
 from sealock.machines import marks
 from sealock.machines.child import Child, spawn
@@ -71,10 +72,10 @@ class QuickWorking(Working):
     """A worker with stand-ins."""
 
     @asynccontextmanager
-    async def _host(self) -> AsyncIterator[HostPorts]:
+    async def _host(self, key_file: Path) -> AsyncIterator[HostPorts]:
         runtime = self._settings.runtime_dir
         with scratch(runtime, "standins") as root:
-            yield self._ports(StandIns(root, runtime))
+            yield self._ports(StandIns(root, runtime), load_or_create(key_file))
 
 
 class QuickWiring(Wiring):

@@ -23,12 +23,14 @@ from sealock.core.queue import Patience
 from sealock.core.scope import Scope
 from sealock.core.sealed import LOCAL_ACCOUNT, Kind, SealedName
 from sealock.core.workers import Worker as WorkerRow
+from sealock.keeper.asked_roll import AskedRoll
 from sealock.keeper.carried_door import CarriedDoor
 from sealock.keeper.client import KeeperClient
 from sealock.keeper.halves import belongs_to
-from sealock.keeper.peers import Peers
+from sealock.keeper.peers import Peer, Peers
 from sealock.keeper.relay import WorkerRelay
 from sealock.keeper.sealing import seal
+from sealock.keeper.signing import AsWorker, public_half
 from sealock.ledger.receipts import Signer
 from sealock.ledger.signing import InstallationKey
 from sealock.ledger.verify import ReceiptVerifier
@@ -56,7 +58,7 @@ from sealock.web.worker_api import make_worker_app
 from sealock.web.worker_ports import WorkerPorts
 from sealock.web.worker_server import WorkerDoor
 from tests.support.checkout import Bench
-from tests.support.keeper import EVERYTHING, KeeperFixture, client, serving
+from tests.support.keeper import BUILDER, EVERYTHING, KeeperFixture, client, serving
 from tests.support.run import FakeImages
 from tests.support.website import free_port
 
@@ -96,6 +98,7 @@ class WorkerSite:
             values=self.values,
             exposures=asked,
             relay=WorkerRelay(asked, self.refused.append),
+            roll=AskedRoll(asked.ask),
             logs=ReceivedLogs(self.root / "logs", longest=1 << 20),
             signer=Signer(key),
             rates=Rates(),
@@ -178,11 +181,14 @@ class WorkerSite:
 
 
 @asynccontextmanager
-async def worker_site(root: Path, database: Database) -> AsyncIterator[WorkerSite]:
-    """Served until the block is left."""
-    keeper = KeeperFixture(root / "keeper-home")
+async def worker_site(
+    root: Path, database: Database, peer: Peer = EVERYTHING, *, admitted: bool = True
+) -> AsyncIterator[WorkerSite]:
+    """Served until the block is left. peer: what the website is to the keeper. admitted: the keeper knows the
+    worker of the tests from the beginning."""
+    keeper = KeeperFixture(root / "keeper-home", admitted=admitted)
     socket = root / "keeper.sock"
-    async with serving(keeper, socket, Peers({os.geteuid(): EVERYTHING})):
+    async with serving(keeper, socket, Peers({os.geteuid(): peer})):
         site = WorkerSite(root, database, keeper, socket)
         await site.start()
         try:
@@ -206,7 +212,8 @@ class Builder:
             images=FakeImages(),
             repositories=LocalRepositories(self.bench.runtime),
             checkout=self.bench.ports(),
-            keeper=lambda carry: KeeperClient(CarriedDoor(carry)),
+            keeper=lambda carry: KeeperClient(CarriedDoor(carry), AsWorker(lambda: BUILDER)),
+            signing_key=public_half(BUILDER),
             seal=seal,
             belongs_to=belongs_to,
             new_masker=StreamMasker,

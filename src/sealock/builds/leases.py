@@ -14,14 +14,11 @@ from dataclasses import dataclass, replace
 
 from sealock.builds.guest_git import FETCH_SECONDS
 from sealock.core.errors import PermanentError, UsageError
-from sealock.core.lease import HeldLease, LeasedStep, Leases, Terms
+from sealock.core.lease import LONGEST_LEASE, HeldLease, LeasedStep, Leases, Terms
 from sealock.core.plan import Plan
 from sealock.core.project import Project, ProjectReader, owner_of, ssh_key_name
 from sealock.core.sealed import RetiredKey, Sealed, SealedName
 from sealock.core.secret import Secret
-
-WORKER = "local"
-"""What the keeper calls the process of `sealock run`."""
 
 AFTER_STEPS = 600.0
 """Seconds a lease outlives the time its steps may take."""
@@ -104,8 +101,7 @@ class BuildLeases:
             branch=None,
             protected=False,
             fork=False,
-            worker=WORKER,
-            lifetime=lifetime,
+            lifetime=min(lifetime, LONGEST_LEASE),
         )
 
 

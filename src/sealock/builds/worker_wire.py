@@ -1,7 +1,7 @@
 """What a worker and the website say to each other, as JSON over HTTPS with certificates on both sides.
 
     GET  authority                                            the authority's certificate, for anybody
-    POST join, renew, adopt, hello, claim, drain              a worker for itself
+    POST join, renew, adopt, hello, known, claim, drain       a worker for itself
     POST builds/BUILD/ATTEMPT/beat, deployment, end, fail     of a build it has; 409 if it no longer has it
     PUT  builds/BUILD/ATTEMPT/progress, log-key               all there is to say so far; the sealed key
     POST builds/BUILD/ATTEMPT/log?offset=N                    sealed bytes, as they are
@@ -101,6 +101,18 @@ class Welcome(Message):
 
     name: str
     version: str
+
+
+class AskKnown(Message):
+    """Whether the keeper knows the worker. key: the public half of what it signs with (Ed25519)."""
+
+    key: Annotated[bytes, Field(min_length=32, max_length=32)]
+
+
+class IsKnown(Message):
+    """known: leases are made for what the worker signs."""
+
+    known: bool
 
 
 class Job(Message):

@@ -36,12 +36,13 @@ Say = Callable[[str, str], None]
 
 @dataclass
 class Child:
-    """name: for people. command: the program and its arguments. up: what a line begins with once it serves.
-    patience: seconds it may take to end by itself. environment: all of its variables; None for ours."""
+    """name: for people. command: the program and its arguments. up: what a line begins with once it serves,
+    or one of these. patience: seconds it may take to end by itself. environment: all of its variables; None
+    for ours."""
 
     name: str
     command: Sequence[str]
-    up: str
+    up: str | tuple[str, ...]
     patience: float = 20.0
     environment: Mapping[str, str] | None = None
     process: Process | None = None

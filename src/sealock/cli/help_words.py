@@ -85,6 +85,11 @@ HELP: Mapping[str, Words] = {
     "keeper introduce": Words(
         "sealock keeper introduce website-1", "Print how a keeper elsewhere knows this host."
     ),
+    "keeper workers": Words("sealock keeper workers", "Whom the keeper makes leases for."),
+    "keeper workers admit": Words(
+        f"sealock keeper workers admit builder-1 {'9c' * 32}", "Have the keeper know a worker."
+    ),
+    "keeper workers remove": Words("sealock keeper workers remove builder-1", "Have it know one no more."),
     "keeper end-all": Words("sealock keeper end-all"),
     "settings show": Words("sealock settings show"),
     "settings check": Words("sealock settings check"),

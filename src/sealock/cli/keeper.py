@@ -1,5 +1,5 @@
-"""`sealock keeper`: runs the keeper, asks one how it is, makes this host known to one elsewhere, makes
-everything it allowed void."""
+"""`sealock keeper`: runs the keeper, asks one how it is, makes this host known to one elsewhere, tells it
+which workers there are (`keeper_workers`), makes everything it allowed void."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import asdict
 
 import click
 
+from sealock.cli.keeper_workers import workers
 from sealock.cli.tools import Tools
 
 
@@ -66,6 +67,9 @@ def end_all(tools: Tools) -> None:
     """
     asyncio.run(tools.keeper_control().end_all())
     click.echo("A new epoch has begun.")
+
+
+keeper.add_command(workers)
 
 
 def _say(line: str) -> None:

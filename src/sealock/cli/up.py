@@ -8,7 +8,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import click
@@ -18,6 +18,7 @@ from sealock.cli.children import Child, Children
 from sealock.cli.sanitize import printable
 from sealock.cli.tools import Tools
 from sealock.core.errors import UsageError
+from sealock.core.lease import KeeperAway
 from sealock.core.own_process import leave_no_dump
 from sealock.core.secret import Secret
 from sealock.core.server import Ready
@@ -68,7 +69,7 @@ async def _run(tools: Tools, ready: Ready, machines: int | None) -> None:
     click.echo("Stopped.")
 
 
-def _child(name: str, command: list[str], up: str, patience: float = 20.0) -> Child:
+def _child(name: str, command: list[str], up: str | tuple[str, ...], patience: float = 20.0) -> Child:
     return Child(name, command, up, patience, environment_of(name, os.environ))
 
 
@@ -76,9 +77,11 @@ async def _start_worker(tools: Tools, children: Children, ready: Ready, machines
     command = [*SEALOCK, "worker", "--attended", "--server", ready.workers]
     command += ["--state", str(tools.worker_directory())]
     command += ["--machines", str(machines)] if machines else []
+    with suppress(KeeperAway):  # where it is away, or we may not, the worker says so, and waits
+        await tools.admit_local_worker()
     with _join_file(ready.join) as file:
         first = [*command, "--join", str(file)] if file else command
-        worker = _child("worker", first, "ready", patience=DRAIN)
+        worker = _child("worker", first, ("ready", "waiting"), patience=DRAIN)
         await children.start(worker)
     worker.command = command
     return worker

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -36,6 +37,9 @@ def list_(*, as_json: bool) -> None:
     heading = ["name", "state", "builds", "labels", "last heard of", "version"]
     for line in table([heading, *(_row(one) for one in found)]):
         click.echo(line)
+    for one in found:
+        if _is_unknown(one):
+            _tell_unknown(one)
     click.echo(page(sign_in, "workers"))
 
 
@@ -94,8 +98,16 @@ def remove(name: str, *, yes: bool) -> None:
     sign_in = signed_in()
     if not yes:
         click.confirm(f"Remove the worker {name}?", abort=True)
-    asked(sign_in, lambda api: api.change("DELETE", "workers", name))
+
+    async def ask(api: Api) -> Sequence[Found]:
+        await api.change("DELETE", "workers", name)
+        return await api.all("workers")
+
+    removed = [one for one in asked(sign_in, ask) if one.get("name") == name and one.get("known")]
     click.echo(f"The worker {said({'it': name}, 'it')} is gone.")
+    if removed:
+        click.echo("The keeper knows it still. Run on the keeper's host:")
+        click.echo(f"  sealock keeper workers remove {said({'it': name}, 'it')}")
 
 
 async def _invited(api: Api, name: str) -> Any:
@@ -119,7 +131,20 @@ def _state(worker: Found) -> str:
     state = said(worker, "state")
     if state == WorkerState.REVOKED:
         return "removed"
-    return "to join" if state == WorkerState.ACTIVE and not worker.get("joined") else state
+    if state == WorkerState.ACTIVE and not worker.get("joined"):
+        return "to join"
+    return "not known to the keeper" if _is_unknown(worker) else state
+
+
+def _is_unknown(worker: Found) -> bool:
+    """The keeper makes no lease for it, so it builds nothing."""
+    return worker.get("known") is False and said(worker, "state") != WorkerState.REVOKED
+
+
+def _tell_unknown(worker: Found) -> None:
+    name, key = said(worker, "name"), said(worker, "key")
+    click.echo(f"The keeper does not know {name}. If that is the key its host prints, run on the keeper's:")
+    click.echo(f"  sealock keeper workers admit {name} {key}")
 
 
 def _tell_invited(made: Any, name: str, url: str, as_json: bool) -> None:

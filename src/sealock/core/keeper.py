@@ -27,6 +27,17 @@ class KeeperStatus:
     achieved: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class KnownWorker:
+    """A worker that the keeper makes leases for. key: the public half of what it signs with, 32 bytes. since:
+    seconds since 1970. by: what the keeper calls who admitted it."""
+
+    name: str
+    key: bytes
+    since: float
+    by: str
+
+
 class KeeperControl(Protocol):
     """A keeper that runs. Everything may raise `core.lease.Refused` or `core.lease.KeeperAway`."""
 
@@ -36,4 +47,17 @@ class KeeperControl(Protocol):
 
     async def end_all(self) -> None:
         """Make every lease, session and grant so far void."""
+        ...
+
+    async def workers(self) -> list[KnownWorker]:
+        """The workers it makes leases for, by name."""
+        ...
+
+    async def admit_worker(self, name: str, key: bytes) -> bytes | None:
+        """Make leases for what this key signs, made out to that name; the key it had before, which is void
+        now. UsageError for what can be no worker."""
+        ...
+
+    async def remove_worker(self, name: str) -> None:
+        """Make none for it any more; those it has are void. UsageError for what can be no worker."""
         ...

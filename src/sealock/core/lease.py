@@ -60,12 +60,59 @@ class LeasedStep:
     secrets: tuple[SealedName, ...] = ()
 
 
+class NotKnownToKeeper(TemporaryError):
+    """The keeper makes no lease for who asks: their signing key is no worker's it knows. key: the public
+    half. name: what it would be called, `` if that is not known here."""
+
+    def __init__(self, key: bytes, name: str = "") -> None:
+        super().__init__(
+            "the keeper does not know this worker",
+            details=f"its key is {key.hex()}",
+            resolution="On the keeper's host, if that key is this worker's: "
+            f"`{admit_command(name or 'NAME', key)}`.",
+        )
+        self.key = key
+
+
+def admit_command(name: str, key: bytes) -> str:
+    """What makes a worker known to the keeper, run on its host."""
+    return f"sealock keeper workers admit {name} {key.hex()}"
+
+
+@dataclass(frozen=True)
+class LeaseRequest:
+    """What a worker asks for, signed by it as a whole: who carries it can neither alter nor use it. The
+    fields are those of `Terms`. key: its one-time public key, 32 bytes (X25519). worker: the public half of
+    the key it signs with, 32 bytes (Ed25519). at: seconds since 1970, as the keeper told."""
+
+    build: str
+    attempt: int
+    account: str
+    project: str
+    plan_digest: str
+    ssh_key: SealedName | None
+    steps: tuple[LeasedStep, ...]
+    lifetime: float
+    key: bytes
+    worker: bytes
+    at: float
+
+
+@dataclass(frozen=True)
+class Stated:
+    """What whoever schedules says of the commit; the fields are those of `Terms`."""
+
+    branch: str | None
+    protected: bool
+    fork: bool
+
+
 @dataclass(frozen=True)
 class Terms:
-    """What whoever schedules states. attempt: counts up with each lease of this build; a new one ends the
-    one before. ssh_key: the one the fetch needs, None for a directory. steps: in the order they will run.
-    branch None: not known to be one. protected: the branch is. fork: the commit is from another
-    repository's pull request. worker: who may use the lease. lifetime: seconds."""
+    """What a lease is on: what its worker asked for, and what whoever schedules states. attempt: counts up
+    with each lease of this build; a new one ends the one before. ssh_key: the one the fetch needs, None for a
+    directory. steps: in the order they will run. branch None: not known to be one. protected: the branch is.
+    fork: the commit is from another repository's pull request. lifetime: seconds."""
 
     build: str
     attempt: int
@@ -77,18 +124,18 @@ class Terms:
     branch: str | None
     protected: bool
     fork: bool
-    worker: str
     lifetime: float
 
 
 @dataclass(frozen=True)
 class Lease:
-    """Terms the keeper agreed to. id: random, 32 hexadecimal digits. key: the worker's one-time public
-    key, 32 bytes (X25519). epoch: the keeper's when it was issued. Times: seconds since 1970, by the
-    keeper's clock."""
+    """Terms the keeper agreed to. id: random, 32 hexadecimal digits. worker: the one that asked, as the
+    keeper calls it. key: its one-time public key, 32 bytes (X25519). epoch: the keeper's when it was issued.
+    Times: seconds since 1970, by the keeper's clock."""
 
     id: str
     terms: Terms
+    worker: str
     key: bytes
     epoch: int
     issued_at: float

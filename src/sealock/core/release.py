@@ -1,8 +1,9 @@
 """A release: something sealed that the keeper opened, for a reason, for one asker's key.
 
 `Ledger` is where each is written down before it leaves. What is written are facts: a lease was issued or
-ended, a grant was revoked, a thing was released, keys were destroyed, rotated, backed up or restored. Facts
-hold names, versions and reasons and never a value, so that an account may be shown all that concern it.
+ended, a worker was admitted or removed, a grant was revoked, a thing was released, keys were destroyed,
+rotated, backed up or restored. Facts hold names, versions and reasons and never a value, so that an account
+may be shown all that concern it.
 """
 
 from __future__ import annotations
@@ -45,6 +46,25 @@ class LeaseEnded:
 
     build: str
     attempt: int
+    by: str
+
+
+@dataclass(frozen=True)
+class WorkerAdmitted:
+    """From now on leases are made for what this key signs, made out to that name. key: the public half, in
+    hexadecimal. by: who said so."""
+
+    worker: str
+    key: str
+    by: str
+
+
+@dataclass(frozen=True)
+class WorkerRemoved:
+    """No lease is made for that worker any more, and those it has are void. key, by: as above."""
+
+    worker: str
+    key: str
     by: str
 
 
@@ -139,7 +159,10 @@ class PassphraseChanged:
 KeyFact = KeysDestroyed | RotationBegun | RotationEnded | KeysBackedUp | KeysRestored | PassphraseChanged
 """What happened to keys themselves."""
 
-Fact = LeaseIssued | LeaseEnded | GrantRevoked | Released | KeyFact
+WorkerFact = WorkerAdmitted | WorkerRemoved
+"""What changed in the list of workers that the keeper knows."""
+
+Fact = LeaseIssued | LeaseEnded | GrantRevoked | Released | KeyFact | WorkerFact
 
 
 @dataclass(frozen=True)

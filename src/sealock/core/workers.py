@@ -22,7 +22,8 @@ MOST_MACHINES = 64
 class Worker:
     """name: unique. machines: builds at once. certificate: SHA-256 of the one it shows, DER; None until it
     has joined. running: builds it has now. removed_at: when it was revoked, None also where that is not
-    known. Times: seconds since 1970."""
+    known. key: the public half of what it signs with, 32 bytes, and known: whether the keeper made leases
+    for that when it was asked last; None until they are told. Times: seconds since 1970."""
 
     id: str
     name: str
@@ -35,6 +36,8 @@ class Worker:
     certificate: bytes | None = None
     running: int = 0
     removed_at: float | None = None
+    key: bytes | None = None
+    known: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,10 @@ class WorkerRecords(Protocol):
     async def hello(self, worker: str, version: str, machines: int, labels: tuple[str, ...]) -> None:
         """What it says of itself when it starts; it is active again if it was draining. A revoked one says
         nothing. UsageError for what cannot be."""
+        ...
+
+    async def known(self, worker: str, key: bytes, *, known: bool) -> None:
+        """Keep what it signs with, and whether the keeper makes leases for that."""
         ...
 
     async def revoke(self, worker: str) -> bool:

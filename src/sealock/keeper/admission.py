@@ -1,5 +1,5 @@
-"""Who may have a lease made, ended, a grant revoked, the ledger read, something done to keys: decisions on
-data, like the rules."""
+"""Who may have a lease made, ended, a grant revoked, the ledger read, workers admitted, something done to
+keys: decisions on data, like the rules."""
 
 from __future__ import annotations
 
@@ -7,26 +7,48 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from sealock.core.decision import Allowed, Decision, Denied
-from sealock.core.lease import LONGEST_LEASE, MOST_SECRETS, MOST_STEPS, Terms
+from sealock.core.lease import LONGEST_LEASE, MOST_SECRETS, MOST_STEPS, LeaseRequest, Stated, Terms
 from sealock.core.sealed import Kind, Owner
 from sealock.keeper import key_messages as keys
+from sealock.keeper import worker_messages as workers
 from sealock.keeper.history import Attempt
 from sealock.keeper.peers import Peer, PeerRole
 from sealock.keeper.rules import SCOPED
 
 LONGEST_TEXT = 512
-"""Characters of a build's id, a step's or a worker's name."""
+"""Characters of a build's id or a step's name."""
+
+FRESH = 300.0
+"""Seconds between what a worker took for the keeper's time when it signed, and that time."""
 
 
 @dataclass(frozen=True)
 class Proposal:
-    """Terms somebody states for a lease. attempt: the latest at that build so far, as the ledger has it.
-    workers: the names a lease may be made out to."""
+    """Terms somebody wants a lease on. attempt: the latest at that build so far, as the ledger has it.
+    asked_at: when its worker signed that it asks, by its own word. now: the keeper's time."""
 
     terms: Terms
     peer: Peer
     attempt: Attempt | None
-    workers: frozenset[str]
+    asked_at: float
+    now: float
+
+
+def terms_of(asked: LeaseRequest, stated: Stated) -> Terms:
+    """What a lease is to be on: nothing that its worker signed can be stated otherwise."""
+    return Terms(
+        build=asked.build,
+        attempt=asked.attempt,
+        account=asked.account,
+        project=asked.project,
+        plan_digest=asked.plan_digest,
+        ssh_key=asked.ssh_key,
+        steps=asked.steps,
+        branch=stated.branch,
+        protected=stated.protected,
+        fork=stated.fork,
+        lifetime=asked.lifetime,
+    )
 
 
 def may_lease(proposal: Proposal) -> Decision:
@@ -37,18 +59,16 @@ def may_lease(proposal: Proposal) -> Decision:
     return Allowed()
 
 
-def may_end(peer: Peer, worker: str | None) -> Decision:
-    """Whether this peer may end a lease. worker: whom it was made out to, None if it cannot be told."""
-    if PeerRole.SCHEDULER in peer.roles or (PeerRole.WORKER in peer.roles and peer.name == worker):
-        return Allowed()
-    return Denied("a lease is ended by its worker or by whoever schedules")
-
-
 def may(peer: Peer, *roles: PeerRole) -> Decision:
     """Whether this peer has one of these roles."""
     if peer.roles & set(roles):
         return Allowed()
     return Denied(f"that is for {' or '.join(roles)}, and {peer.name} is none")
+
+
+def may_with_workers(peer: Peer, request: workers.WorkerRequest) -> Decision:
+    """Whether this peer may ask this about workers. What is not in the table is for nobody."""
+    return may(peer, *WORKERS.get(type(request), ()))
 
 
 def may_care(peer: Peer, request: keys.KeyRequest) -> Decision:
@@ -83,12 +103,21 @@ CARE: Mapping[type[keys.KeyRequest], frozenset[PeerRole]] = {
 own, can have everything that is sealed; so for them it is not enough to be an operator."""
 
 
+WORKERS: Mapping[type[workers.WorkerRequest], frozenset[PeerRole]] = {
+    workers.AskKnown: frozenset({PeerRole.RELAY, PeerRole.SCHEDULER, PeerRole.WORKER, PeerRole.OPERATOR}),
+    workers.AskWorkers: _OPERATOR,
+    workers.AdmitWorker: _OPERATOR,
+    workers.RemoveWorker: _OPERATOR,
+}
+"""One of these roles it takes. Whether a key is known is no secret; who is on the list is for operators."""
+
+
 def _scheduled(proposal: Proposal) -> bool:
     return PeerRole.SCHEDULER in proposal.peer.roles
 
 
-def _known_worker(proposal: Proposal) -> bool:
-    return proposal.terms.worker in proposal.workers
+def _fresh(proposal: Proposal) -> bool:
+    return abs(proposal.now - proposal.asked_at) <= FRESH
 
 
 def _newer_attempt(proposal: Proposal) -> bool:
@@ -101,7 +130,7 @@ def _lasts_as_a_build(proposal: Proposal) -> bool:
 
 def _can_be_written_down(proposal: Proposal) -> bool:
     terms = proposal.terms
-    texts = [terms.build, terms.plan_digest, terms.worker, *(step.name for step in terms.steps)]
+    texts = [terms.build, terms.plan_digest, *(step.name for step in terms.steps)]
     return all(text.isprintable() and len(text) <= LONGEST_TEXT for text in texts) and terms.build != ""
 
 
@@ -129,7 +158,7 @@ def _key_of_the_project(proposal: Proposal) -> bool:
 
 CONDITIONS: Mapping[str, Callable[[Proposal], bool]] = {
     "only whoever schedules has leases made": _scheduled,
-    "there is no worker of that name": _known_worker,
+    "its worker signed it too long ago, or in the future": _fresh,
     "there was a lease for that attempt or a later one": _newer_attempt,
     "a lease lasts as long as a build, not longer": _lasts_as_a_build,
     "its names and ids are short and can be printed": _can_be_written_down,

@@ -1,6 +1,7 @@
 """Asks the keeper: leases for builds, and what an operator may know.
 
-The private half of a lease's one-time pair is made here, stays here and is forgotten with the lease.
+A lease is asked for in the name of a worker the keeper knows, signed with its key. The private half of the
+lease's one-time pair is made here, stays here and is forgotten with the lease.
 What comes back is opened with it and must be bound to this very request, so neither a relay nor somebody
 else's keeper can hand out another value.
 """
@@ -16,17 +17,19 @@ from pathlib import Path
 from typing import Protocol
 
 from sealock.core.errors import PermanentError, SealockError
-from sealock.core.keeper import KeeperStatus
-from sealock.core.lease import HeldLease, KeeperAway, Refused, Terms
+from sealock.core.keeper import KeeperStatus, KnownWorker
+from sealock.core.lease import HeldLease, KeeperAway, Refused, Stated, Terms
 from sealock.core.release import Entry
 from sealock.core.sealed import LONGEST_VALUE, DoesNotOpen, Owner, PublicKey, RetiredKey, Sealed
 from sealock.core.secret import Secret
 from sealock.keeper import protocol
+from sealock.keeper.asked_roll import AskedRoll
 from sealock.keeper.key_messages import Cannot, told_error
 from sealock.keeper.opening import open_with
 from sealock.keeper.other_end import NOT_CONNECTED, credentials
 from sealock.keeper.sealing import new_pair
-from sealock.keeper.statements import NotSigned, told_lease
+from sealock.keeper.signing import AsWorker, request_of
+from sealock.keeper.statements import NotSigned, sign, told_lease
 
 MOST = 64
 """Values asked for in one request."""
@@ -86,19 +89,23 @@ class LocalDoor:
 class KeeperClient:
     """A keeper, as others see it (`core.lease.Leases`, `core.keeper.KeeperControl`)."""
 
-    def __init__(self, door: Door, *, deadline: float = protocol.DEADLINE) -> None:
+    def __init__(
+        self, door: Door, worker: AsWorker | None = None, *, deadline: float = protocol.DEADLINE
+    ) -> None:
+        """worker: in whose name leases are asked for; without one there are none."""
         self._door = door
+        self._worker = worker
         self._deadline = deadline
 
     def lease(self, terms: Terms) -> AbstractAsyncContextManager[HeldLease]:
-        """A lease on these terms, for a pair made for it alone."""
+        """A lease on these terms, for a pair made for it alone. NotKnownToKeeper as well."""
         return self._lease(terms)
 
     @asynccontextmanager
     async def _lease(self, terms: Terms) -> AsyncIterator[HeldLease]:
         private, public = new_pair()
         with private:
-            issued = await self.ask(protocol.Issue(terms=terms, key=public))
+            issued = await self.ask(await self._issue(terms, public))
             if not isinstance(issued, protocol.Issued):
                 raise KeeperAway("it answered something else than a lease")
             try:
@@ -109,6 +116,15 @@ class KeeperClient:
                 with suppress(KeeperAway, PermanentError):
                     await asyncio.shield(self.ask(protocol.End(lease=issued.lease)))
 
+    async def _issue(self, terms: Terms, public: bytes) -> protocol.Issue:
+        """The request for a lease, signed at the keeper's time: another clock need not agree with it."""
+        if self._worker is None:
+            raise Refused("none: leases are for workers")
+        key = self._worker.key()
+        now = await self._worker.known_at(key, self.ask)
+        stated = Stated(terms.branch, terms.protected, terms.fork)
+        return protocol.Issue(asked=sign(request_of(terms, public, key, now), key), stated=stated)
+
     async def revoke(self, grant: str) -> None:
         """Take back the grant of that id. Refused, KeeperAway."""
         await self.ask(protocol.Revoke(grant=grant))
@@ -116,6 +132,18 @@ class KeeperClient:
     async def end_all(self) -> None:
         """Begin a new epoch: every lease, session and grant so far is void. Refused, KeeperAway."""
         await self.ask(protocol.EndAll())
+
+    async def workers(self) -> list[KnownWorker]:
+        """The workers the keeper makes leases for, by name. Refused, KeeperAway."""
+        return await AskedRoll(self.ask).workers()
+
+    async def admit_worker(self, name: str, key: bytes) -> bytes | None:
+        """As `asked_roll.AskedRoll.admit`."""
+        return await AskedRoll(self.ask).admit(name, key)
+
+    async def remove_worker(self, name: str) -> None:
+        """As `asked_roll.AskedRoll.remove`."""
+        await AskedRoll(self.ask).remove(name)
 
     async def status(self) -> KeeperStatus:
         """How the keeper is. KeeperAway."""

@@ -64,8 +64,8 @@ def _grant(case: Case) -> Grant:
     return case.grant
 
 
-def its_worker_asks(case: Case) -> bool:
-    return PeerRole.WORKER in case.peer.roles and case.peer.name == _lease(case).terms.worker
+def carried_for_a_worker(case: Case) -> bool:
+    return bool({PeerRole.WORKER, PeerRole.RELAY} & case.peer.roles)
 
 
 def lease_of_this_epoch(case: Case) -> bool:

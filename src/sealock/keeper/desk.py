@@ -3,7 +3,8 @@
 An opening goes: decide by the rules; open; decide by the scope that was sealed with the value; seal it
 again to the asker's key and forget it; decide once more and write it into the ledger, in one go, so that
 two requests cannot both be the first; only then let it leave. Work on the back end goes on beside other
-requests; what depends on the ledger is done one at a time. What is done to keys is for `keeper.care`.
+requests; what depends on the ledger is done one at a time. What is done to keys is for `keeper.care`, which
+workers are known for `keeper.roll`.
 """
 
 from __future__ import annotations
@@ -17,14 +18,14 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from sealock import __version__
 from sealock.core.decision import Decision, Denied
-from sealock.core.errors import PermanentError, SealockError, TemporaryError
+from sealock.core.errors import PermanentError, SealockError, TemporaryError, UsageError
 from sealock.core.lease import Lease
 from sealock.core.release import Entry, Fact, GrantRevoked, LeaseEnded
 from sealock.core.scope import disclose
 from sealock.core.sealed import RetiredKey, Sealed
 from sealock.core.secret import Secret
-from sealock.keeper import protocol
-from sealock.keeper.admission import Proposal, may, may_care, may_end, may_lease
+from sealock.keeper import protocol, roll, worker_messages
+from sealock.keeper.admission import Proposal, may, may_care, may_lease, may_with_workers, terms_of
 from sealock.keeper.conditions import Case
 from sealock.keeper.desk_parts import DeskParts
 from sealock.keeper.facts import issued, key_of, listed, released
@@ -33,7 +34,7 @@ from sealock.keeper.key_messages import KeyRequest, cannot
 from sealock.keeper.peers import Peer, PeerRole
 from sealock.keeper.rules import SCOPED, may_leave, may_open
 from sealock.keeper.sealing import seal_to
-from sealock.keeper.statements import NotSigned, read_grant, read_lease, read_session, sign
+from sealock.keeper.statements import NotSigned, read_grant, read_lease, read_request, read_session, sign
 
 MOST_NAMED = 10
 """Things of one request that the log names."""
@@ -85,9 +86,14 @@ class Desk:
             self._parts.epoch.keep(self._parts.ledger.last)
 
     def _do(self, peer: Peer, request: protocol.Request) -> protocol.Reply:
-        reply: protocol.Reply
         if isinstance(request, KeyRequest):
             return self._care(peer, request)
+        if isinstance(request, worker_messages.WorkerRequest):
+            return self._about_workers(peer, request)
+        return self._about_releases(peer, request)
+
+    def _about_releases(self, peer: Peer, request: protocol.ReleaseRequest) -> protocol.Reply:
+        reply: protocol.Reply
         match request:
             case protocol.Open():
                 reply = self._open(peer, request)
@@ -116,15 +122,34 @@ class Desk:
             self._note("cannot", peer, request, _told(error))
             return cannot(error)
 
-    def _issue(self, peer: Peer, request: protocol.Issue) -> protocol.Issued:
-        terms, parts = request.terms, self._parts
-        _try_key(request.key)
+    def _about_workers(self, peer: Peer, request: worker_messages.WorkerRequest) -> protocol.Reply:
+        """Which workers there are. Operators are told what goes wrong."""
+        _must(may_with_workers(peer, request))
+        now = self._parts.epoch.now()
         with self._turn:
-            _must(may_lease(Proposal(terms, peer, self._history.attempt(terms.build), parts.workers)))
-            now = parts.epoch.now()
-            lease = Lease(
-                secrets.token_hex(16), terms, request.key, parts.epoch.number, now, now + terms.lifetime
-            )
+            try:
+                return roll.answer(self._history, request, peer.name, now, self._enroll)
+            except UsageError as error:
+                return cannot(error)
+
+    def _enroll(self, facts: Sequence[Fact]) -> None:
+        """A ledger that was cut would bring back who was removed: note at once how far it has come."""
+        if facts:
+            self._write(facts, self._parts.epoch.now())
+            self._parts.epoch.keep(self._parts.ledger.last)
+
+    def _issue(self, peer: Peer, request: protocol.Issue) -> protocol.Issued:
+        parts, history = self._parts, self._history
+        asked = read_request(request.asked)
+        terms = terms_of(asked, request.stated)
+        _try_key(asked.key)
+        with self._turn:
+            worker, now = history.worker_with(asked.worker), parts.epoch.now()
+            if worker is None:
+                raise _No("the keeper knows no worker of the key that signed this")
+            _must(may_lease(Proposal(terms, peer, history.attempt(terms.build), asked.at, now)))
+            ends = now + terms.lifetime
+            lease = Lease(secrets.token_hex(16), terms, worker.name, asked.key, parts.epoch.number, now, ends)
             signed = protocol.Issued(lease=sign(lease, parts.key))
             self._write([issued(lease, peer.name)], now)
         return signed
@@ -199,7 +224,7 @@ class Desk:
 
     def _end(self, peer: Peer, request: protocol.End) -> protocol.Done:
         lease = read_lease(request.lease, (self._public,))
-        _must(may_end(peer, lease.terms.worker))
+        _must(may(peer, PeerRole.SCHEDULER, PeerRole.WORKER))
         with self._turn:
             latest = self._history.attempt(lease.terms.build)
             if latest is not None and latest.lease == lease.id and not latest.ended:

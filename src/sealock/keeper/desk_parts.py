@@ -32,7 +32,7 @@ class Care(Protocol):
 
 @dataclass(frozen=True)
 class DeskParts:
-    """What a desk works with. workers: names a lease may be made out to. achieved: how the process is shut
+    """What a desk works with. achieved: how the process is shut
     in, and directory: where it keeps what is its own, for the status."""
 
     ledger: Ledger
@@ -41,7 +41,6 @@ class DeskParts:
     public_keys: PublicKeys
     care: Care
     key: Ed25519PrivateKey
-    workers: frozenset[str]
     authorities: Authorities
     log: Log
     achieved: tuple[str, ...] = ()

@@ -34,7 +34,7 @@ def issued(lease: Lease, by: str) -> LeaseIssued:
         account=terms.account,
         project=terms.project,
         plan_digest=terms.plan_digest,
-        worker=terms.worker,
+        worker=lease.worker,
         key=fingerprint(lease.key),
         epoch=lease.epoch,
         expires_at=lease.expires_at,
@@ -69,7 +69,7 @@ def _why(case: Case) -> tuple[str, str, str, int]:
     """Reason, receiver, build and attempt."""
     if case.lease is not None:
         terms = case.lease.terms
-        return case.lease.id, terms.worker, terms.build, terms.attempt
+        return case.lease.id, case.lease.worker, terms.build, terms.attempt
     if case.session is None:
         raise ValueError("nobody to release to")
     return (case.grant.id if case.grant else case.session.id), case.session.person, "", 0

@@ -5,17 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from sealock.core.release import Basis, Entry, GrantRevoked, LeaseEnded, LeaseIssued, Released
+from sealock.core.keeper import KnownWorker
+from sealock.core.release import (
+    Basis,
+    Entry,
+    GrantRevoked,
+    LeaseEnded,
+    LeaseIssued,
+    Released,
+    WorkerAdmitted,
+    WorkerRemoved,
+)
 from sealock.core.sealed import Kind
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """The latest attempt at a build. lease: its id. fetched: the SSH key was released for it. step: the
-    latest one something was released for, `` while there is none."""
+    """The latest attempt at a build. lease: its id. worker: whose it is. fetched: the SSH key was released
+    for it. step: the latest one something was released for, `` while there is none."""
 
     number: int
     lease: str
+    worker: str = ""
     ended: bool = False
     fetched: bool = False
     step: str = ""
@@ -27,6 +38,7 @@ class History:
     def __init__(self, entries: Iterable[Entry] = ()) -> None:
         self._attempts: dict[str, Attempt] = {}
         self._revoked: set[str] = set()
+        self._workers: dict[str, KnownWorker] = {}
         for entry in entries:
             self.note(entry)
 
@@ -38,17 +50,40 @@ class History:
         """Whether the grant of that id was taken back."""
         return grant in self._revoked
 
+    def workers(self) -> list[KnownWorker]:
+        """Those that are known, by name."""
+        return [self._workers[name] for name in sorted(self._workers)]
+
+    def worker(self, name: str) -> KnownWorker | None:
+        """The worker of that name, if it is known."""
+        return self._workers.get(name)
+
+    def worker_with(self, key: bytes) -> KnownWorker | None:
+        """The worker with that key, if it is known."""
+        return next((one for one in self._workers.values() if one.key == key), None)
+
     def note(self, entry: Entry) -> None:
         """Take in the next entry."""
         fact = entry.fact
         if isinstance(fact, LeaseIssued):
-            self._attempts[fact.build] = Attempt(fact.attempt, fact.lease)
+            self._attempts[fact.build] = Attempt(fact.attempt, fact.lease, fact.worker)
         elif isinstance(fact, LeaseEnded):
             self._change(fact.build, fact.attempt, ended=True)
         elif isinstance(fact, GrantRevoked):
             self._revoked.add(fact.grant)
         elif isinstance(fact, Released):
             self._note_release(fact)
+        elif isinstance(fact, WorkerAdmitted):
+            self._workers[fact.worker] = KnownWorker(fact.worker, bytes.fromhex(fact.key), entry.at, fact.by)
+        elif isinstance(fact, WorkerRemoved):
+            self._note_removed(fact.worker)
+
+    def _note_removed(self, worker: str) -> None:
+        """What it has leased is void, also if one of that name is admitted again."""
+        self._workers.pop(worker, None)
+        for build, attempt in self._attempts.items():
+            if attempt.worker == worker and not attempt.ended:
+                self._attempts[build] = replace(attempt, ended=True)
 
     def _note_release(self, fact: Released) -> None:
         if fact.basis is not Basis.LEASE:

@@ -17,21 +17,20 @@ class PeerRole(StrEnum):
     """What a program is here for."""
 
     SCHEDULER = "scheduler"  # states the terms of leases
-    WORKER = "worker"  # uses leases made out to it
-    RELAY = "relay"  # carries what people ask, and what is released to them
-    OPERATOR = "operator"  # looks, ends leases, rotates and destroys keys; has no way to content
+    WORKER = "worker"  # carries what workers of its host ask, and what is released to them
+    RELAY = "relay"  # carries what people and workers ask, and what is released to them
+    OPERATOR = "operator"  # looks, admits workers, rotates and destroys keys; has no way to content
     ERASER = "eraser"  # has the keys of an owner destroyed, which opens nothing; an operator is one too
     CUSTODIAN = "custodian"  # an operator who also takes backups of keys, with which everything opens
 
 
-WEBSITE = frozenset({PeerRole.RELAY, PeerRole.SCHEDULER, PeerRole.ERASER, PeerRole.WORKER})
-"""What a website is here for: leases are made out to who carries for workers, and projects that are removed
-are erased."""
+WEBSITE = frozenset({PeerRole.RELAY, PeerRole.SCHEDULER, PeerRole.ERASER})
+"""What a website is here for: projects that are removed are erased."""
 
 
 @dataclass(frozen=True)
 class Peer:
-    """A program. name: unique in the table; a lease is made out to it."""
+    """A program. name: unique in the table."""
 
     name: str
     roles: frozenset[PeerRole]
@@ -44,14 +43,9 @@ class Peers:
     by_user: Mapping[int, Peer] = field(default_factory=dict)
     by_certificate: Mapping[str, Peer] = field(default_factory=dict)
 
-    def workers(self) -> frozenset[str]:
-        """The names a lease may be made out to."""
-        known = [*self.by_user.values(), *self.by_certificate.values()]
-        return frozenset(peer.name for peer in known if PeerRole.WORKER in peer.roles)
-
     def joined(self, others: Peers) -> Peers:
         """Both tables; what stands in both is as in `others`. UsageError if two peers have one name then:
-        each could use the other's leases."""
+        nobody could tell them apart in the ledger."""
         both = Peers({**self.by_user, **others.by_user}, {**self.by_certificate, **others.by_certificate})
         names = [peer.name for peer in (*both.by_user.values(), *both.by_certificate.values())]
         twice = sorted({name for name in names if names.count(name) > 1})

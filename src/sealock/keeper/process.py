@@ -105,7 +105,6 @@ class Keeper:
                     public_keys=sets,
                     care=options.care(sets),
                     key=key,
-                    workers=peers.workers(),
                     authorities=authorities,
                     log=say,
                     achieved=tuple(achieved),

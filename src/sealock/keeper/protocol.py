@@ -3,7 +3,8 @@
 A frame is a length (4 bytes, big-endian) and as many bytes of JSON. The length is checked before anything
 is read, and a message has one spelling: what is not byte for byte what this module would write is refused,
 so there are no unknown fields, no field twice and nothing converted. A refusal has no reason in it: only a
-reference, under which the keeper's own log has it. What operators ask about keys is in `key_messages`.
+reference, under which the keeper's own log has it. What operators ask about keys is in `key_messages`, what
+is asked about workers in `worker_messages`.
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, ValidationError
 
-from sealock.core.lease import MOST_SECRETS, Terms
+from sealock.core.lease import MOST_SECRETS, Stated
 from sealock.core.release import Released
 from sealock.core.sealed import Owner, PublicKey, Sealed, SealedName, canonical
 from sealock.keeper.key_messages import KeyReply, KeyRequest
 from sealock.keeper.statements import CONFIG, LONGEST_STATEMENT
+from sealock.keeper.worker_messages import WorkerReply, WorkerRequest
 
 LONGEST_REQUEST = 2 * 1024 * 1024
 """Bytes. The largest value (1 MiB) sealed, as Base64, with a lease beside it."""
@@ -37,7 +39,6 @@ MOST_BUILDS = 1000
 """Builds whose exposures are asked for in one request."""
 
 NONCE_LENGTH = 16
-KEY_LENGTH = 32
 
 Statement = Annotated[str, Field(max_length=LONGEST_STATEMENT)]
 Id = Annotated[str, Field(min_length=1, max_length=200)]
@@ -52,11 +53,11 @@ class _Part(BaseModel):
 
 
 class Issue(_Part):
-    """Make a lease. key: the worker's one-time public key."""
+    """Make a lease. asked: a `core.lease.LeaseRequest` that a worker signed. stated: by whoever schedules."""
 
     op: Literal["issue"] = "issue"
-    terms: Terms
-    key: Annotated[bytes, Field(min_length=KEY_LENGTH, max_length=KEY_LENGTH)]
+    asked: Statement
+    stated: Stated
 
 
 class Open(_Part):
@@ -112,7 +113,8 @@ class AskPublicKey(_Part):
     owner: Owner
 
 
-Request = Issue | Open | End | Revoke | EndAll | AskStatus | AskExposures | AskPublicKey | KeyRequest
+ReleaseRequest = Issue | Open | End | Revoke | EndAll | AskStatus | AskExposures | AskPublicKey
+Request = ReleaseRequest | KeyRequest | WorkerRequest
 
 
 class Issued(_Part):
@@ -202,7 +204,7 @@ class Retired(_Part):
     reply: Literal["retired"] = "retired"
 
 
-Reply = Issued | Handed | Done | Told | Listed | Public | No | Away | Retired | KeyReply
+Reply = Issued | Handed | Done | Told | Listed | Public | No | Away | Retired | KeyReply | WorkerReply
 
 
 class _Request(_Part):

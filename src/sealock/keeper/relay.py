@@ -1,8 +1,9 @@
 """Carries what a worker asks of the keeper, as far as it is about the build that the worker has.
 
-The terms of a lease are stated by the server's own records, whatever the worker says they are. A release is
-carried without being looked into: it is sealed to the worker's one-time key. All else is refused, in the
-keeper's own words, so that a worker cannot tell who refused it.
+What the worker signed is carried as it is, if it is about its build. What a lease depends on besides, the
+server's own records say, whatever the worker says. A release is carried without being looked into: it is
+sealed to the worker's one-time key. All else is refused, in the keeper's own words, so that a worker cannot
+tell who refused it.
 """
 
 from __future__ import annotations
@@ -11,18 +12,18 @@ import asyncio
 import secrets
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from typing import TypeVar
 
 from sealock.core.builds import Work
 from sealock.core.decision import Denied
 from sealock.core.errors import TemporaryError
-from sealock.core.lease import LONGEST_LEASE, KeeperAway
+from sealock.core.lease import Stated
 from sealock.core.sealed import Owner, Sealed, SealedName
 from sealock.keeper import protocol
 from sealock.keeper.client import KeeperClient
 from sealock.keeper.refusals import Refusals
-from sealock.keeper.statements import NotSigned, told_lease
+from sealock.keeper.statements import NotSigned, told_lease, told_request
+from sealock.keeper.worker_messages import AskKnown
 
 BACK = 10.0
 """Seconds for which a keeper that is not there is waited for: it may just be starting anew."""
@@ -47,13 +48,12 @@ class WorkerRelay:
         self._client = client
         self._refusals = Refusals(log)
         self._back = back
-        self._name = ""
 
     async def carry(self, frame: bytes, work: Work, run: str) -> bytes:
         """The frame that answers this one. work, run: of the build and the attempt that the worker was shown
         to have. KeeperAway."""
         try:
-            request = await self._allowed(protocol.decode_request(frame), work, run)
+            request = self._allowed(protocol.decode_request(frame), work, run)
         except protocol.BadFrame as error:
             request = Denied(str(error))
         if isinstance(request, Denied):
@@ -72,12 +72,14 @@ class WorkerRelay:
                     raise
             await asyncio.sleep(AGAIN)
 
-    async def _allowed(
+    def _allowed(
         self, request: protocol.Request, work: Work, run: str
-    ) -> protocol.Issue | protocol.Open | protocol.End | protocol.AskPublicKey | Denied:
+    ) -> protocol.Issue | protocol.Open | protocol.End | protocol.AskPublicKey | AskKnown | Denied:
         match request:
             case protocol.Issue():
-                return await self._issue(request, work, run)
+                return _issue(request, work, run)
+            case AskKnown():
+                return request if len(request.keys) == 1 else Denied("more than one worker is asked for")
             case protocol.Open():
                 return (
                     request if is_only_of(request, run) else Denied("it is not within a lease of this build")
@@ -89,35 +91,24 @@ class WorkerRelay:
                 return request if ours else Denied("another owner's key is asked for")
         return Denied(f"a worker does not ask for {request.op}")
 
-    async def _issue(self, request: protocol.Issue, work: Work, run: str) -> protocol.Issue:
-        terms, build = request.terms, work.build
-        stated = replace(
-            terms,
-            build=run,
-            account=build.account,
-            project=work.project.id,
-            ssh_key=None if terms.ssh_key is None else _key_of(work),
-            branch=build.branch,
-            protected=build.protected,
-            fork=build.from_fork,
-            worker=await self._called(),
-            lifetime=min(terms.lifetime, LONGEST_LEASE),
-        )
-        return request.model_copy(update={"terms": stated})
-
-    async def _called(self) -> str:
-        """What the keeper calls the website; leases are made out to that."""
-        if not self._name:
-            told = await self._once_there(lambda: self._client.ask(protocol.AskStatus()))
-            if not isinstance(told, protocol.Told) or not told.peer:
-                raise KeeperAway("it did not say what it calls us")
-            self._name = told.peer
-        return self._name
-
     def _refused(self, run: str, why: str) -> bytes:
         reference = secrets.token_hex(8)
         self._refusals.note(f"refused reference={reference} build={run} why={why[:LONGEST_WHY]!r}")
         return protocol.encode_reply(protocol.No(reference=reference))
+
+
+def _issue(request: protocol.Issue, work: Work, run: str) -> protocol.Issue | Denied:
+    try:
+        asked = told_request(request.asked)
+    except NotSigned as error:
+        return Denied(str(error))
+    if (asked.build, asked.account, asked.project) != (run, work.build.account, work.project.id):
+        return Denied("a lease is asked for another build or project")
+    if asked.ssh_key not in (None, _key_of(work)):
+        return Denied("another key than the project's is asked for")
+    build = work.build
+    stated = Stated(build.branch, build.protected, build.from_fork)
+    return request.model_copy(update={"stated": stated})
 
 
 def is_only_of(request: protocol.Open, run: str) -> bool:

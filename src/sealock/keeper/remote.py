@@ -1,18 +1,13 @@
-"""A keeper on another host, asked as the one on this host is. It is never started from here.
-
-Peers of a keeper have names of their own, and a lease is made out to one; so the keeper is asked first what
-it calls us, and the terms of a lease name that.
-"""
+"""A keeper on another host, asked as the one on this host is. It is never started from here."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import replace
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from sealock.core.lease import HeldLease, KeeperAway, Terms
+from sealock.core.lease import HeldLease, Terms
 from sealock.core.sealed import Owner, PublicKey, Sealed
 from sealock.core.secret import Secret
 from sealock.keeper import protocol
@@ -29,7 +24,7 @@ class RemoteKeeper:
         its public half among `sessions`."""
         self.client = client
         self._owner_key = owner_key
-        self._name = ""
+        self._answers = False
 
     async def __aenter__(self) -> RemoteKeeper:
         return self
@@ -37,12 +32,9 @@ class RemoteKeeper:
     async def __aexit__(self, *_: object) -> None:
         """Nothing of it is ours to end."""
 
-    @asynccontextmanager
-    async def lease(self, terms: Terms) -> AsyncIterator[HeldLease]:
-        """As `core.lease.Leases`, made out to the name the keeper has for us."""
-        await self.there()
-        async with self.client.lease(replace(terms, worker=self._name)) as held:
-            yield held
+    def lease(self, terms: Terms) -> AbstractAsyncContextManager[HeldLease]:
+        """As `core.lease.Leases`."""
+        return self.client.lease(terms)
 
     async def public_key(self, owner: Owner) -> PublicKey:
         """As `KeeperClient.public_key`."""
@@ -57,10 +49,7 @@ class RemoteKeeper:
         return await open_for_owner(self.client, sealed, self._owner_key)
 
     async def there(self) -> None:
-        """Return once it has said what it calls us. KeeperAway; PermanentError if it does not let us in."""
-        if self._name:
-            return
-        told = await self.client.ask(protocol.AskStatus())
-        if not isinstance(told, protocol.Told) or not told.peer:
-            raise KeeperAway("it did not say what it calls us")
-        self._name = told.peer
+        """Return once it has answered. KeeperAway; PermanentError if it does not let us in."""
+        if not self._answers:
+            await self.client.status()
+            self._answers = True

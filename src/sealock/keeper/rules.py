@@ -50,11 +50,11 @@ def _first_that_fails(results: Iterable[tuple[str, bool]]) -> Decision:
 
 
 _LEASED: Mapping[str, Condition] = {
-    "the lease is another worker's": conditions.its_worker_asks,
+    "the peer carries nothing for workers": conditions.carried_for_a_worker,
     "the lease is of an earlier epoch": conditions.lease_of_this_epoch,
     "the lease has run out": conditions.lease_lives,
     "the lease is not the one of the build's latest attempt": conditions.latest_attempt,
-    "the lease was ended": conditions.not_ended,
+    "the lease was ended, or its worker removed": conditions.not_ended,
     "it belongs to another project": conditions.its_own_project,
 }
 

@@ -1,4 +1,4 @@
-"""Signed statements: leases the keeper makes, sessions and grants that others make for it.
+"""Signed statements: leases, which the keeper makes; requests for them, sessions and grants, made by others.
 
 A statement travels as text: its payload and an Ed25519 signature, both Base64. The signature covers what
 kind of statement it is too (the pre-authentication encoding of DSSE), so none passes for another kind. A
@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sealock.core.grant import Grant, Session
-from sealock.core.lease import Lease
+from sealock.core.lease import Lease, LeaseRequest
 
 LONGEST_STATEMENT = 256 * 1024
 """Characters of a statement as text."""
@@ -39,6 +39,12 @@ class _Lease(BaseModel):
     said: Lease
 
 
+class _LeaseRequest(BaseModel):
+    model_config = CONFIG
+    type: Literal["lease-request"] = "lease-request"
+    said: LeaseRequest
+
+
 class _Session(BaseModel):
     model_config = CONFIG
     type: Literal["session"] = "session"
@@ -51,16 +57,19 @@ class _Grant(BaseModel):
     said: Grant
 
 
+_Said = _Lease | _LeaseRequest | _Session | _Grant
+
+
 class _Any(BaseModel):
     model_config = CONFIG
-    statement: Annotated[_Lease | _Session | _Grant, Field(discriminator="type")]
+    statement: Annotated[_Said, Field(discriminator="type")]
 
 
 class NotSigned(ValueError):
     """Not a statement of that kind, or not signed by who may make it."""
 
 
-def sign(statement: Lease | Session | Grant, key: Ed25519PrivateKey) -> str:
+def sign(statement: Lease | LeaseRequest | Session | Grant, key: Ed25519PrivateKey) -> str:
     """The statement as text, signed."""
     payload = _encode(statement)
     kind = _Any.model_validate_json(payload).statement.type
@@ -94,6 +103,22 @@ def read_grant(text: str, keys_of: dict[str, tuple[bytes, ...]]) -> Grant:
     return found
 
 
+def read_request(text: str) -> LeaseRequest:
+    """What somebody asked for, signed with the key it names. The caller knows whose that is. NotSigned."""
+    payload, signature = _parts(text)
+    found = told_request(text)
+    _verify("lease-request", payload, signature, (found.worker,))
+    return found
+
+
+def told_request(text: str) -> LeaseRequest:
+    """What somebody asked for, whoever signed it: for who carries it. NotSigned if it is none."""
+    found = _decode(_parts(text)[0], "lease-request").said
+    if not isinstance(found, LeaseRequest):
+        raise NotSigned("not a lease-request")
+    return found
+
+
 def told_lease(text: str) -> Lease:
     """What a lease says, without asking who signed it: for its holder. NotSigned if it is none."""
     found = _decode(_parts(text)[0], "lease").said
@@ -102,7 +127,7 @@ def told_lease(text: str) -> Lease:
     return found
 
 
-def _read(text: str, keys: Iterable[bytes], kind: str) -> _Lease | _Session | _Grant:
+def _read(text: str, keys: Iterable[bytes], kind: str) -> _Said:
     payload, signature = _parts(text)
     # The signature comes first: nothing a stranger made up is parsed.
     _verify(kind, payload, signature, keys)
@@ -124,9 +149,10 @@ def _to_be_signed(kind: str, payload: bytes) -> bytes:
     return b"DSSEv1 %d %s %d %s" % (len(name), name, len(payload), payload)
 
 
-def _encode(statement: Lease | Session | Grant) -> bytes:
-    kinds: dict[type, type[_Lease] | type[_Session] | type[_Grant]] = {
+def _encode(statement: Lease | LeaseRequest | Session | Grant) -> bytes:
+    kinds: dict[type, type[_Said]] = {
         Lease: _Lease,
+        LeaseRequest: _LeaseRequest,
         Session: _Session,
         Grant: _Grant,
     }
@@ -134,7 +160,7 @@ def _encode(statement: Lease | Session | Grant) -> bytes:
     return _Any(statement=said).model_dump_json().encode()
 
 
-def _decode(payload: bytes, kind: str) -> _Lease | _Session | _Grant:
+def _decode(payload: bytes, kind: str) -> _Said:
     try:
         found = _Any.model_validate_json(payload)
     except ValidationError as error:

@@ -27,6 +27,8 @@ from sealock.core.release import (
     Released,
     RotationBegun,
     RotationEnded,
+    WorkerAdmitted,
+    WorkerRemoved,
 )
 
 DOMAIN = b"sealock release ledger v1\n"
@@ -133,13 +135,21 @@ class _Passphrase(_Part):
     by: _Text
 
 
+class _Worker(_Part):
+    event: Literal["worker-admitted", "worker-removed"]
+    worker: _Text
+    key: _Hex
+    by: _Text
+
+
+_AboutBuilds = _Issued | _Ended | _Revoked | _Released
 _AboutKeys = _Destroyed | _Begun | _Over | _BackupPart | _Passphrase
 
 
 class _Line(_Part):
     sequence: Annotated[int, Field(ge=1, lt=2**53)]
     at: _Time
-    fact: Annotated[_Issued | _Ended | _Revoked | _Released | _AboutKeys, Field(discriminator="event")]
+    fact: Annotated[_AboutBuilds | _AboutKeys | _Worker, Field(discriminator="event")]
     previous: _Hex
     digest: _Hex
 
@@ -155,6 +165,8 @@ _EVENTS: dict[type[Fact], str] = {
     KeysBackedUp: "keys-backed-up",
     KeysRestored: "keys-restored",
     PassphraseChanged: "passphrase-changed",
+    WorkerAdmitted: "worker-admitted",
+    WorkerRemoved: "worker-removed",
 }
 _FACTS: dict[str, type[Fact]] = {event: fact for fact, event in _EVENTS.items()}
 

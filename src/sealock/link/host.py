@@ -33,14 +33,16 @@ class CarriedKeeper(Leases, PublicKeys, Protocol):
 
 @dataclass(frozen=True)
 class HostPorts:
-    """keeper: the one asked by carrying. logs: sealed logs in a directory. read_plan: of files that name no
-    image, given the one they get. default_image: of projects that name none."""
+    """keeper: the one asked by carrying. signing_key: what it knows this worker by, 32 bytes. logs: sealed
+    logs in a directory. read_plan: of files that name no image, given the one they get. default_image: of
+    projects that name none."""
 
     machines: Machines
     images: Images
     repositories: Repositories
     checkout: CheckoutPorts
     keeper: Callable[[Carry], CarriedKeeper]
+    signing_key: bytes
     seal: Seal
     belongs_to: BelongsTo
     new_masker: NewMasker

@@ -37,6 +37,8 @@ STOPPING = 60.0
 """Seconds in which the end of a build is said, its log included, once nothing beats for it any more."""
 
 STOPPED = "the worker was stopped"
+FAILED = "failed"
+"""How a build came out that could not be run."""
 
 
 class JobProjects:
@@ -171,7 +173,7 @@ class RunningBuild:
             say = Fails(f"{shown(error)}: {error.details}", temporary=False)
         failed = say
         await until_answered(lambda: self._link.fail(failed.reason, temporary=failed.temporary))
-        return "given back" if failed.reason == STOPPED else "failed"
+        return "given back" if failed.reason == STOPPED else FAILED
 
     async def _run(self, keeper: CarriedKeeper, logs: SentLogs, reporting: Reporting) -> RunResult:
         job, values = self._job, JobValues(self._link)

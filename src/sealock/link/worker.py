@@ -16,10 +16,11 @@ from typing import TypeVar
 
 from sealock.builds import worker_wire as wire
 from sealock.core.errors import PermanentError, SealockError, TemporaryError
+from sealock.core.lease import admit_command
 from sealock.link.errors import NotKnown
 from sealock.link.host import HostPorts
 from sealock.link.identity import Identity, new_pair
-from sealock.link.running import RunningBuild
+from sealock.link.running import FAILED, RunningBuild
 from sealock.link.website import Website
 
 log = logging.getLogger(__name__)
@@ -29,6 +30,9 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
 
 LOOK_AT_CERTIFICATE = 3600.0
 """Seconds."""
+
+LOOK_IF_KNOWN = 5.0
+"""Seconds between two looks while the keeper does not know us."""
 
 ANSWERED = 5.0
 """Seconds within which a claim is answered once the website knows that we stop."""
@@ -55,6 +59,8 @@ class Worker:
         self._offer, self._say = offer, say
         self._stopping = asyncio.Event()
         self._builds: dict[asyncio.Task[None], RunningBuild] = {}
+        self._name = ""
+        self._known = False
 
     def stop(self) -> None:
         """Take nothing new, and end once what runs has ended. A second time: give back what runs."""
@@ -69,6 +75,10 @@ class Worker:
             self._say(f"removed what an earlier worker left: {remains.kind} {remains.name}")
         welcome = await self._unless_stopped(self._until_answered(self._hello))
         if welcome is None:
+            return
+        self._name = welcome.name
+        await self._unless_stopped(self._until_known())
+        if self._stopping.is_set():
             return
         self._say(
             f"ready: {welcome.name} takes {self._offer.machines} builds at once from {self._website.server}"
@@ -86,9 +96,27 @@ class Worker:
             if len(self._builds) >= self._offer.machines:
                 await self._unless_stopped(asyncio.wait(self._builds, return_when=asyncio.FIRST_COMPLETED))
                 continue
+            if not self._known:
+                await self._unless_stopped(self._until_known())
+                continue
             job = await self._claim()
             if job is not None:
                 self._start(job)
+
+    async def _until_known(self) -> None:
+        """Builds wait in the queue, for us or for others, while the keeper would make no lease for us."""
+        key, told = self._host.signing_key, False
+        asked = wire.AskKnown(key=key)
+        while not self._known:
+            answer = await self._until_answered(lambda: self._website.say("known", asked, wire.IsKnown))
+            self._known = answer.known
+            if self._known:
+                return
+            if not told:
+                self._say(f"waiting: the keeper does not know this worker, whose key is {key.hex()}")
+                self._say(f"on the keeper's host, run: {admit_command(self._name, key)}")
+                told = True
+            await asyncio.sleep(LOOK_IF_KNOWN)
 
     async def _claim(self) -> wire.Job | None:
         """None if there is nothing, or we stop. Once asked, it is waited for: what is given here and not
@@ -120,7 +148,10 @@ class Worker:
         """Whatever goes wrong with one build is no reason for the others to end."""
         self._say(f"{name}: begins")
         try:
-            self._say(f"{name}: {await build.go()}")
+            how = await build.go()
+            # It may be because the keeper does not know us any more: others may have more luck with it.
+            self._known = self._known and how != FAILED
+            self._say(f"{name}: {how}")
         except Exception as error:  # it must not go unseen; the build is put back when its lease ends
             log.error("%s: ended by an error", name, exc_info=error)
             self._say(f"{name}: ended by an error: {error}")

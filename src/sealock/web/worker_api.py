@@ -111,6 +111,15 @@ async def hello(request: Request, ports: Ports, worker: Speaking) -> Response:
     return said(wire.Welcome(name=worker.name, version=ports.version))
 
 
+@router.post("/known")
+async def known(request: Request, ports: Ports, worker: Speaking) -> Response:
+    """Whether the keeper makes leases for this worker; where we may, it is admitted now."""
+    asked = await message_of(request, wire.AskKnown)
+    found = await ports.roll.introduce(worker.name, asked.key)
+    await ports.workers.known(worker.id, asked.key, known=found)
+    return said(wire.IsKnown(known=found))
+
+
 @router.post("/drain")
 async def drain(ports: Ports, worker: Speaking) -> Response:
     """A worker is about to stop: it gets nothing new, and the claim it waits in is answered."""

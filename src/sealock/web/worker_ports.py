@@ -39,6 +39,14 @@ class RelayPort(Protocol):
         ...
 
 
+class RollPort(Protocol):
+    """`keeper.asked_roll.AskedRoll`. `core.lease.KeeperAway`."""
+
+    async def introduce(self, name: str, key: bytes) -> bool:
+        """Whether the keeper knows this worker; it is admitted where we may."""
+        ...
+
+
 class ReceivingPort(Protocol):
     """`livelog.received.ReceivedLogs`. Its methods wait for the disk."""
 
@@ -63,6 +71,7 @@ class WorkerPorts:
     values: SealedValues
     exposures: Exposures
     relay: RelayPort
+    roll: RollPort
     logs: ReceivingPort
     signer: ReceiptSigner
     rates: Rates

@@ -143,3 +143,15 @@ async def test_what_no_account_can_be_is_refused(records: Records, what: dict[st
     with pytest.raises(UsageError):
         await records.accounts.change(records.account, **what)  # type: ignore[arg-type]
     assert await records.accounts.get(records.account) == before
+
+
+async def test_what_a_worker_signs_with_is_kept(records: Records) -> None:
+    made = await records.workers.add("arm-1", (), 1)
+    assert (made.key, made.known) == (None, None)
+    for known in (False, True):
+        await records.workers.known(made.id, FIRST, known=known)
+        assert await records.workers.named("arm-1") == replace(made, key=FIRST, known=known)
+    await records.workers.revoke(made.id)
+    await records.workers.known(made.id, FIRST, known=False)
+    removed = next(one for one in await records.workers.all() if one.id == made.id)
+    assert (removed.key, removed.known) == (FIRST, False)

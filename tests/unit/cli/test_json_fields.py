@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from sealock.cli import image, local_secrets, project
+from sealock.cli import image, keeper_workers, local_secrets, project
 from sealock.core.errors import ExitCode
 from sealock.core.image import Image
+from sealock.core.keeper import KnownWorker
 from sealock.core.machine import Remains
 from sealock.core.project import Project, SealedKey
 from sealock.core.release import Entry
@@ -41,6 +42,7 @@ NAMES: dict[str, Iterable[str]] = {
     "secrets exposures --local": ["attempt", *(field.name for field in fields(Entry))],
     "project list": project._shown(PROJECT),
     "image list": image._shown(IMAGE),
+    "keeper workers": keeper_workers._told(KnownWorker("a", bytes(32), 1.0, "local")),
     "machines": [field.name for field in fields(Remains)],
 }
 DOCUMENTED = {

@@ -10,7 +10,7 @@ import pytest
 
 from sealock.core.builds import run_id
 from sealock.core.errors import PermanentError
-from sealock.core.keeper import KeeperStatus
+from sealock.core.keeper import KeeperStatus, KnownWorker
 from sealock.core.lease import KeeperAway
 from sealock.core.release import Basis, Entry, Released
 
@@ -32,6 +32,7 @@ class FakeKeeper:
     error: Exception | None = None
     ended: int = 0
     entries: list[Entry] = field(default_factory=list)
+    known: dict[str, bytes] = field(default_factory=dict)
 
     def run(self, say: Callable[[str], None], *, attended: bool = False) -> None:
         if self.error:
@@ -45,6 +46,16 @@ class FakeKeeper:
 
     async def end_all(self) -> None:
         self.ended += 1
+
+    async def workers(self) -> list[KnownWorker]:
+        return [KnownWorker(name, key, 86400.0, "local") for name, key in self.known.items()]
+
+    async def admit_worker(self, name: str, key: bytes) -> bytes | None:
+        before, self.known[name] = self.known.get(name), key
+        return before
+
+    async def remove_worker(self, name: str) -> None:
+        self.known.pop(name, None)
 
     async def exposures(self, *builds: str) -> list[Entry]:
         given = [(entry, entry.fact) for entry in self.entries]
@@ -137,3 +148,30 @@ def test_each_attempt_of_a_build_that_was_tried_again_is_listed(sealock: Sealock
 def test_a_build_that_was_given_nothing(sealock: Sealock) -> None:
     assert sealock("secrets", "exposures", "b2")[1] == "That build was given nothing.\n"
     assert sealock("secrets", "exposures", "b2", "--json")[1] == "[]\n"
+
+
+def test_workers_are_admitted_listed_and_removed(sealock: Sealock, tools: KeeperTools) -> None:
+    key, other = bytes(range(32)), bytes(32)
+    assert "knows no worker" in sealock("keeper", "workers")[1]
+    assert sealock("keeper", "workers", "admit", "builder-1", key.hex())[:2] == (
+        0,
+        "The keeper knows builder-1 now.\n",
+    )
+    assert tools.fake.known == {"builder-1": key}
+    _, heading, row, *_ = ["", *sealock("keeper", "workers")[1].splitlines()]
+    assert heading.split() == ["name", "key", "since", "admitted", "by"]
+    assert row.split() == ["builder-1", key.hex(), "1970-01-02T00:00:00Z", "local"]
+    told = json.loads(sealock("keeper", "workers", "--json")[1])
+    assert told["items"] == [{"name": "builder-1", "key": key.hex(), "since": 86400.0, "by": "local"}]
+    assert key.hex() in sealock("keeper", "workers", "admit", "builder-1", other.hex())[1]
+    assert sealock("keeper", "workers", "remove", "builder-1")[0] == 0
+    assert tools.fake.known == {}
+    code, _, err = sealock("keeper", "workers", "remove", "builder-1")
+    assert code == 2 and "knows no worker builder-1" in err
+
+
+@pytest.mark.parametrize("key", ["", "00", "zz" * 32, "00" * 33])
+def test_what_is_no_key_is_not_admitted(sealock: Sealock, tools: KeeperTools, key: str) -> None:
+    code, _, err = sealock("keeper", "workers", "admit", "builder-1", key)
+    assert code == 2 and "64 hexadecimal digits" in err
+    assert tools.fake.known == {}

@@ -47,7 +47,6 @@ def test_what_stands_there_is_read(tmp_path: Path) -> None:
     assert found.core_team == frozenset({"crew-1"})
     assert found.peers.by_user == {990: Peer("web", frozenset({PeerRole.RELAY, PeerRole.SCHEDULER}))}
     assert found.peers.by_certificate == {"ab" * 32: Peer("worker-1", frozenset({PeerRole.WORKER}))}
-    assert found.peers.workers() == {"worker-1"}
 
 
 @pytest.mark.parametrize(

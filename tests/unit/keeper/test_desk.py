@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sealock.core.errors import PermanentError, TemporaryError
 from sealock.core.grant import Grant, Role, Session
 from sealock.core.lease import LeasedStep
-from sealock.core.release import Basis, Released
+from sealock.core.release import Basis, Released, WorkerAdmitted
 from sealock.core.scope import Scope
 from sealock.core.sealed import DoesNotOpen, Kind, Owner, RetiredKey, Sealed
 from sealock.core.secret import Secret
@@ -20,6 +20,7 @@ from sealock.keeper import protocol, sealing
 from sealock.keeper.opening import open_with
 from sealock.keeper.peers import Peer, PeerRole
 from sealock.keeper.statements import sign
+from sealock.keeper.worker_messages import AdmitWorker, AskKnown, AskWorkers, RemoveWorker
 from tests.support.keeper import ACCOUNT, BUILD, CONFIG, SSH_KEY, TOKEN, KeeperFixture, name_of, terms
 
 LOG_KEY = name_of(Kind.LOG_KEY, BUILD)
@@ -108,7 +109,7 @@ def test_several_are_released_together_or_not_at_all(keeper: KeeperFixture) -> N
     assert not [e for e in keeper.ledger.entries() if isinstance(e.fact, Released)]
     reply = ask(token, config)
     assert isinstance(reply, protocol.Handed)
-    assert [value.entry for value in reply.values] == [2, 3]
+    assert [value.entry for value in reply.values] == [3, 4]
 
 
 def test_the_fetchs_key_is_not_released_twice_in_one_request(keeper: KeeperFixture) -> None:
@@ -147,7 +148,7 @@ def test_an_attempt_of_a_restored_queue_gets_no_lease(keeper: KeeperFixture) -> 
     for attempt in (1, 2):
         reply = keeper.desk.answer(
             Peer("local", frozenset(PeerRole)),
-            protocol.Issue(terms=terms(attempt=attempt), key=keeper.public),
+            keeper.asking(terms(attempt=attempt)),
         )
         assert isinstance(reply, protocol.No)
 
@@ -196,9 +197,9 @@ def test_a_lease_of_another_keeper_or_altered_is_none(keeper: KeeperFixture, tmp
         assert isinstance(keeper.open(altered, token, "test:unit"), protocol.No)
 
 
-def test_another_worker_cannot_use_it(keeper: KeeperFixture) -> None:
+def test_who_carries_nothing_for_workers_cannot_use_it(keeper: KeeperFixture) -> None:
     lease, token = keeper.issue(), keeper.seal(TOKEN)
-    stranger = Peer("worker-2", frozenset({PeerRole.WORKER}))
+    stranger = Peer("operator", frozenset(PeerRole) - {PeerRole.WORKER, PeerRole.RELAY})
     assert isinstance(keeper.open(lease, token, "test:unit", stranger), protocol.No)
 
 
@@ -376,7 +377,6 @@ def test_a_back_end_that_fails(
     "changes",
     [
         {"attempt": 0},
-        {"worker": "nobody"},
         {"lifetime": 0.0},
         {"lifetime": 25 * 3600.0},
         {"steps": (LeasedStep("a", "test", ""), LeasedStep("a", "test", ""))},
@@ -396,17 +396,13 @@ def test_a_back_end_that_fails(
 )
 def test_terms_that_get_no_lease(keeper: KeeperFixture, changes: dict[str, object]) -> None:
     wanted = replace(terms(), **changes)  # type: ignore[arg-type]
-    reply = keeper.desk.answer(
-        Peer("local", frozenset(PeerRole)), protocol.Issue(terms=wanted, key=keeper.public)
-    )
+    reply = keeper.desk.answer(Peer("local", frozenset(PeerRole)), keeper.asking(wanted))
     assert isinstance(reply, protocol.No), keeper.log
-    assert list(keeper.ledger.entries()) == []
+    assert [type(entry.fact) for entry in keeper.ledger.entries()] == [WorkerAdmitted]
 
 
 def test_a_key_that_cannot_be_one_gets_no_lease(keeper: KeeperFixture) -> None:
-    reply = keeper.desk.answer(
-        Peer("local", frozenset(PeerRole)), protocol.Issue(terms=terms(), key=bytes(32))
-    )
+    reply = keeper.desk.answer(Peer("local", frozenset(PeerRole)), keeper.asking(one_time=bytes(32)))
     assert isinstance(reply, protocol.No)
 
 
@@ -415,7 +411,11 @@ def test_each_role_may_do_its_own_and_no_more(keeper: KeeperFixture, role: PeerR
     lease = keeper.issue()
     peer = Peer("local" if role is PeerRole.WORKER else "other", frozenset({role}))
     requests: dict[protocol.Request, set[PeerRole]] = {
-        protocol.Issue(terms=terms("b2"), key=keeper.public): {PeerRole.SCHEDULER},
+        keeper.asking(terms("b2")): {PeerRole.SCHEDULER},
+        AskKnown(keys=()): set(PeerRole) - {PeerRole.CUSTODIAN, PeerRole.ERASER},
+        AskWorkers(): {PeerRole.OPERATOR},
+        AdmitWorker(name="other", key=bytes(32)): {PeerRole.OPERATOR},
+        RemoveWorker(name="other"): {PeerRole.OPERATOR},
         protocol.Revoke(grant="g9"): {PeerRole.RELAY, PeerRole.OPERATOR},
         protocol.AskExposures(builds=(BUILD,)): {PeerRole.RELAY, PeerRole.OPERATOR, PeerRole.SCHEDULER},
         protocol.End(lease=lease): {PeerRole.SCHEDULER, PeerRole.WORKER},

@@ -16,8 +16,9 @@ from sealock.core.project import SealedKey
 from sealock.core.sealed import Owner, PublicKey, Sealed
 from sealock.keeper import key_messages as keys
 from sealock.keeper import protocol
+from sealock.keeper import worker_messages as workers
 from sealock.keeper.protocol import BadFrame, decode_reply, decode_request, encode_reply, encode_request
-from tests.support.keeper import TOKEN, terms
+from tests.support.keeper import BUILDER, TOKEN, signed_issue, terms
 
 SEALED = Sealed(TOKEN, 1, "suite", b"\x00\xff" * 40, 1.5)
 OWNER = TOKEN.owner
@@ -39,7 +40,7 @@ ABOUT_KEYS: list[keys.KeyRequest] = [
     keys.ChangePassphrase(new=b"\xff\x00"),
 ]
 REQUESTS: list[protocol.Request] = [
-    protocol.Issue(terms=terms(), key=bytes(32)),
+    signed_issue(terms(), BUILDER, bytes(32), 1.0),
     protocol.Open(sealed=(SEALED,), step="unit", lease="a.b", nonce=bytes(range(16))),
     protocol.Open(sealed=(SEALED,), session="a.b", grant="c.d", nonce=bytes(16)),
     protocol.End(lease="a.b"),
@@ -48,6 +49,10 @@ REQUESTS: list[protocol.Request] = [
     protocol.AskStatus(),
     protocol.AskExposures(builds=("b",)),
     *ABOUT_KEYS,
+    workers.AskKnown(keys=(bytes(32),)),
+    workers.AskWorkers(),
+    workers.AdmitWorker(name="run@local", key=bytes(32)),
+    workers.RemoveWorker(name="builder-1", key=bytes(32)),
 ]
 LONG = protocol.Handed(
     values=(protocol.HandedValue(sealed=bytes(protocol.LONGEST_REPLY), entry=1, digest=""),)
@@ -69,6 +74,9 @@ def test_a_request_is_read_as_it_was_written(request_: protocol.Request) -> None
         protocol.No(reference="r"),
         protocol.Away(reference="r"),
         protocol.Retired(),
+        workers.Known(names=("builder-1", ""), now=1.0, peer="web"),
+        workers.Workers(workers=(workers.ListedWorker(name="a", key=bytes(32), since=1.0, by="local"),)),
+        workers.Admitted(before=None),
         protocol.Told(version="1", epoch=1, now=1.0, entries=0, achieved=("a",)),
         keys.Keys(
             backend="file",
@@ -166,7 +174,7 @@ def test_the_fullest_request_is_taken() -> None:
     names = tuple(replace(TOKEN, version=number + 1) for number in range(MOST_SECRETS))
     steps = [LeasedStep(f"test:{number}", "test", "unit") for number in range(MOST_STEPS)]
     full = replace(terms(), steps=(replace(steps[0], secrets=names), *steps[1:]))
-    issue = protocol.Issue(terms=full, key=bytes(32))
+    issue = signed_issue(full, BUILDER, bytes(32), 1.0)
     opening = protocol.Open(
         sealed=tuple(Sealed(name, 1, "suite", bytes(4000), 0.0) for name in names), nonce=bytes(16)
     )

@@ -38,7 +38,7 @@ class Releases(RuleBasedStateMachine):
 
     @rule(build=BUILDS, attempt=ATTEMPTS)
     def lease(self, build: str, attempt: int) -> None:
-        request = protocol.Issue(terms=terms(build, attempt), key=self.keeper.public)
+        request = self.keeper.asking(terms(build, attempt))
         reply = self.keeper.desk.answer(EVERYTHING, request)
         if isinstance(reply, protocol.Issued):
             assert not self.fails

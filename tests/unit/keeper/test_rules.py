@@ -110,7 +110,6 @@ def test_nothing_opens_a_token_nor_a_secret_for_a_person() -> None:
         attempt(number=1),
         attempt(lease="2" * 32),
         lambda case: replace(case, attempt=None),
-        lambda case: replace(case, peer=RELAY),
         lambda case: replace(case, peer=Peer("worker-1", frozenset())),
         lambda case: replace(case, peer=Peer("worker-1", frozenset({PeerRole.OPERATOR}))),
         lambda case: replace(case, epoch=EPOCH + 1),

@@ -20,12 +20,13 @@ from sealock.core.release import Released
 from sealock.core.sealed import Kind, Owner
 from sealock.keeper import protocol
 from sealock.keeper.client import KeeperClient, LocalDoor
-from sealock.keeper.peers import Peer, Peers
+from sealock.keeper.peers import Peers
 from sealock.keeper.refusals import MOST_LINES
 from sealock.keeper.remote_door import NoTrust, RemoteDoor
 from sealock.keeper.server import Listening, Server, bind_local
 from sealock.keeper.tls import TlsFiles, client_tls, server_tls
 from tests.support.keeper import (
+    AS_BUILDER,
     BUILD,
     CONFIG,
     EVERYTHING,
@@ -260,7 +261,7 @@ async def over_tls(keeper: KeeperFixture, authority: Authority, known: str) -> A
 
 def remote(port: int, authority: Authority, certificate: Path, key: Path) -> KeeperClient:
     tls = client_tls(TlsFiles(certificate, key, authority.certificate))
-    return KeeperClient(RemoteDoor("127.0.0.1", port, tls))
+    return KeeperClient(RemoteDoor("127.0.0.1", port, tls), AS_BUILDER)
 
 
 async def test_over_tls_a_peer_is_its_certificate(keeper: KeeperFixture, tmp_path: Path) -> None:
@@ -301,10 +302,6 @@ async def test_a_keeper_with_another_certificate_is_not_spoken_to(
             await remote(port, foreign, certificate, key).status()
 
 
-def test_who_has_no_roles_is_no_worker() -> None:
-    assert Peers(by_user={1: Peer("a", frozenset())}).workers() == frozenset()
-
-
 async def test_a_socket_that_a_stranger_fills_is_waited_for(keeper: KeeperFixture, tmp_path: Path) -> None:
     """Else whoever connects again and again makes each build fail for good."""
     path, filling = tmp_path / "keeper.sock", []
@@ -324,7 +321,7 @@ async def test_a_socket_that_a_stranger_fills_is_waited_for(keeper: KeeperFixtur
             each.close()
         server = Server(keeper.desk, Peers(by_user={US: EVERYTHING}), keeper.log.append)
         async with server.serving(Listening(listening)):
-            assert (await asked).entries == 0
+            assert (await asked).entries == 1
 
 
 async def test_strangers_who_come_again_and_again_do_not_fill_the_log(

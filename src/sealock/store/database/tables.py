@@ -6,7 +6,7 @@ Who deletes an account or a project deletes what belongs to it; receipts and aud
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Index, Integer, UniqueConstraint
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, UniqueConstraint
 from sqlalchemy import text as literal
 
 from sealock.core.build import Outcome
@@ -179,6 +179,8 @@ workers = table(
     moment("created_at"),
     moment("seen_at", nullable=True),
     moment("removed_at", nullable=True),
+    digest("signing_key", nullable=True),  # the public half, which is as long
+    Column("known", Boolean, nullable=True),  # to the keeper, as it said last
     UniqueConstraint("certificate_digest"),
     # The name of one that is revoked is free again.
     Index("ix_workers_name", "name", unique=True, sqlite_where=IS_LIVE, postgresql_where=IS_LIVE),

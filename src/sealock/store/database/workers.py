@@ -89,6 +89,10 @@ class DatabaseWorkers:
             active = update(workers).where(workers.c.id == worker, _LIVE).values(state=WorkerState.ACTIVE)
             await connection.execute(active.values(said))
 
+    async def known(self, worker: str, key: bytes, *, known: bool) -> None:
+        """Keep what it signs with, and whether the keeper makes leases for that."""
+        await self._change(update(workers).where(workers.c.id == worker).values(signing_key=key, known=known))
+
     async def revoke(self, worker: str) -> bool:
         """Its certificate opens nothing any more; what it has is put back when its leases end. False if there
         is none, or it was revoked before."""
@@ -140,4 +144,6 @@ def _worker(row: Any) -> Worker:
         certificate=row.certificate_digest,
         running=row.running,
         removed_at=None if row.removed_at is None else seconds(row.removed_at),
+        key=row.signing_key,
+        known=row.known,
     )

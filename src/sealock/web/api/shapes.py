@@ -293,7 +293,9 @@ def _build(view: BuildView) -> dict[str, Any]:
 
 class Worker(Told):
     """A build server. machines: builds at once; running: those it has now. seen_at: when it was last heard
-    of. joined: whether it has its certificate. removed_at: when it was removed, where that is known."""
+    of. joined: whether it has its certificate. removed_at: when it was removed, where that is known. key:
+    what it signs with, the public half in hexadecimal; known: whether the keeper knows that, as it said last;
+    null until the worker has told."""
 
     id: str
     name: str
@@ -306,8 +308,11 @@ class Worker(Told):
     created_at: float
     seen_at: float | None
     removed_at: float | None
+    key: str | None
+    known: bool | None
 
     @staticmethod
     def of(record: WorkerRecord) -> Worker:
         found = {name: value for name, value in vars(record).items() if name != "certificate"}
-        return Worker(**found | {"labels": list(record.labels)}, joined=record.certificate is not None)
+        found |= {"labels": list(record.labels), "key": record.key.hex() if record.key else None}
+        return Worker(**found, joined=record.certificate is not None)

@@ -15,6 +15,7 @@ from sealock.web.api.lists import Cursor, Limit, part
 from sealock.web.api.once import IdempotencyKey, once
 from sealock.web.api.shapes import WHOLE, Given, Items, Labels, Told, Worker
 from sealock.web.asking import Asker, AsksInstallation, service_of
+from sealock.web.removing_workers import remove_worker as drop_worker
 from sealock.web.written import WORKER
 
 router = APIRouter(tags=["workers"])
@@ -101,9 +102,10 @@ async def drain_worker(request: Request, name: NamePath, asker: Operator) -> Dra
 
 @router.delete("/workers/{name}", status_code=204)
 async def remove_worker(request: Request, name: NamePath, asker: Operator) -> None:
-    """Its certificate opens nothing any more; what it has goes to others."""
+    """Its certificate opens nothing any more; what it has goes to others. Where the website may not say so to
+    the keeper, the worker stays `known` there until an operator of the keeper removes it."""
     worker = await _named(request, name)
-    if not await service_of(request).workers.revoke(worker.id):
+    if not await drop_worker(service_of(request), worker):
         raise missing("worker")
 
 

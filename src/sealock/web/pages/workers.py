@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, HTTPException, Request, Response
 
 from sealock.core.access import Permission
 from sealock.core.errors import UsageError
+from sealock.core.lease import admit_command
 from sealock.core.naming import rule_of
 from sealock.core.queue import LABEL, MOST_LABELS
 from sealock.core.worker_state import WorkerState
@@ -19,6 +20,7 @@ from sealock.web.origin import Origin
 from sealock.web.pages.forms import Faults, Form, read_form, see_other
 from sealock.web.pages.frame import Needs, Viewer, render
 from sealock.web.problems import sentence
+from sealock.web.removing_workers import remove_worker
 
 WORKER_PORT = 8444
 """The usual one."""
@@ -77,7 +79,7 @@ async def revoke_worker(request: Request, name: str, asker: Operator) -> Respons
     if (await read_form(request)).text("name") != worker.name:
         faults = Faults({f"revoke {worker.name}": f"Type the worker's name, {worker.name}, to have it done."})
         return await _page(request, faults=faults)
-    await service_of(request).workers.revoke(worker.id)
+    await remove_worker(service_of(request), worker)
     return see_other("/workers")
 
 
@@ -128,6 +130,7 @@ async def _page(
         invited=invited,
         token=token,
         join_command=_join_command(request),
+        admit_command=admit_command,
         most_machines=MOST_MACHINES,
         away=AWAY,
         now=time.time(),

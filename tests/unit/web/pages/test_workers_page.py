@@ -9,6 +9,7 @@ import pytest
 
 from sealock.core.access import Membership
 from sealock.core.grant import Role
+from sealock.core.lease import KeeperAway
 from sealock.core.sealed import LOCAL_ACCOUNT
 from sealock.core.worker_state import WorkerState
 from sealock.core.workers import JOIN_PREFIX
@@ -129,3 +130,60 @@ async def test_those_that_were_removed_stand_apart_and_are_not_for_ever_more(
     assert "gone-" not in above and "No worker is here" in above and "sealock workers add" in above
     assert folded.count("gone-") == 20 and "5 more were removed before" in folded
     assert folded.count("just now") == 40, "added and removed"
+
+
+KEY = bytes(range(32))
+
+
+class FakeRoll:
+    """A keeper's, which lets the website withdraw workers or does not."""
+
+    def __init__(self, answer: bool | Exception) -> None:
+        self.answer, self.asked = answer, list[tuple[str, bytes | None]]()
+
+    async def withdraw(self, name: str, key: bytes | None = None) -> bool:
+        self.asked.append((name, key))
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+async def known(site: Site, *, known: bool) -> None:
+    """What a worker has told of itself, and the keeper of it."""
+    worker = await site.workers.named("builder-1")
+    assert worker is not None and await site.workers.joined(worker.id, bytes(32))
+    await site.workers.hello(worker.id, "1", 2, ())
+    await site.workers.known(worker.id, KEY, known=known)
+
+
+async def test_a_worker_that_the_keeper_does_not_know_says_how_to_have_it_known(
+    site: Site, browser: httpx2.AsyncClient
+) -> None:
+    await browser.post("/workers", data=NEW)
+    await known(site, known=False)
+    page = (await browser.get("/workers")).text
+    assert "Not known to the keeper" in page
+    assert f"sealock keeper workers admit builder-1 {KEY.hex()}" in page
+    await known_again(site)
+    page = (await browser.get("/workers")).text
+    assert "Not known" not in page and "workers admit" not in page
+
+
+async def known_again(site: Site) -> None:
+    worker = await site.workers.named("builder-1")
+    assert worker is not None
+    await site.workers.known(worker.id, KEY, known=True)
+
+
+@pytest.mark.parametrize(("answer", "still"), [(True, False), (False, True), (KeeperAway("it sleeps"), True)])
+async def test_a_removed_worker_is_removed_at_the_keeper_or_it_is_said_how(
+    site: Site, browser: httpx2.AsyncClient, answer: bool | Exception, still: bool
+) -> None:
+    roll = FakeRoll(answer)
+    object.__setattr__(site.service, "roll", roll)
+    await browser.post("/workers", data=NEW)
+    await known(site, known=True)
+    assert (await browser.post("/workers/builder-1/revoke", data={"name": "builder-1"})).status_code == 303
+    assert roll.asked == [("builder-1", KEY)]
+    page = (await browser.get("/workers")).text
+    assert ("sealock keeper workers remove builder-1" in page) is still
