@@ -17,7 +17,7 @@ import click
 
 from sealock.core.errors import UsageError
 from sealock.core.files import make_private_directory, trust
-from sealock.core.own_user import become, entry, let_pass
+from sealock.core.own_user import become, close, entry, let_pass
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -46,9 +46,12 @@ class WebsiteUser:
         return self._settings.web_user != "" and os.geteuid() == 0
 
     def settle(self) -> None:
-        """Have what is that user's in places that can be theirs, as long as no server runs. UsageError if one
-        does."""
-        if self.changes and self._settings.database is None:
+        """Have what is that user's in places that can be theirs, and images out of reach. UsageError if a
+        server uses the database meanwhile."""
+        if not self.changes:
+            return
+        self._close_images()
+        if self._settings.database is None:
             from sealock.store.database.own_place import settle_database  # noqa: PLC0415 - few need it
 
             settle_database(self._settings.data_dir)
@@ -66,6 +69,12 @@ class WebsiteUser:
         let_pass(self._settings.data_dir)
         self._let_reach_the_keeper()
         return become(self._settings.web_user, owned, whose="website", needs=self._needed())
+
+    def _close_images(self) -> None:
+        """They hold what builds may know, such as the login of a package index. Machines get them opened."""
+        images = self._settings.images_dir
+        if self._settings.data_dir in images.parents and images.is_dir():
+            close(images)
 
     def _let_reach_the_keeper(self) -> None:
         """Through our own directory, whose others are closed each for itself."""

@@ -95,6 +95,7 @@ def owners(place: Path) -> set[int]:
 def test_it_is_that_user_for_good_and_has_its_directories(directory: Path) -> None:
     data = directory / "data"
     (data / "owner-key").write_text("the owner's")
+    (data / "images").mkdir(mode=0o755)
     for _ in range(2):
         assert become(directory) == (
             0,
@@ -107,7 +108,8 @@ def test_it_is_that_user_for_good_and_has_its_directories(directory: Path) -> No
     for name in ("website", "keys", "logs", "sealed", "authority"):
         assert owners(data / name) == {WEBSITE_ID}
     assert (data / "owner-key").stat().st_uid == data.stat().st_uid == 0
-    assert b"Permission denied" in as_user(["ls", str(data)]).stderr
+    for place in (data, data / "images"):
+        assert b"Permission denied" in as_user(["ls", str(place)]).stderr
     assert b"Permission denied" in as_user(["touch", str(data / "new")]).stderr
 
 

@@ -55,6 +55,11 @@ def let_pass(directory: Path) -> None:
     directory.chmod(directory.stat().st_mode & 0o7777 | PASSING)
 
 
+def close(directory: Path) -> None:
+    """Let nobody into a directory of ours but us and its group."""
+    directory.chmod(directory.stat().st_mode & 0o7770)
+
+
 def hand_over(directory: Path, to: pwd.struct_passwd) -> None:
     """What is root's in there, such as a file that was edited. The user may have put in links of either
     kind, or put them in while we look; what they lead to stays whose it is."""
