@@ -16,8 +16,8 @@ class ProjectSettings:
     branches whose builds run one after the other and are never superseded, such as those that deploy.
     keep_logs: days after a build's end until its log is destroyed, None for what the installation says, which
     it can only shorten. hook_version: counts up when the hook's secret is changed. hook_changed_at: when,
-    seconds since 1970; the secret before is taken for a day longer. None if it never was. badge_version: counts
-    up when the badge gets a new address."""
+    seconds since 1970; the secret before is taken for a day longer. None if it never was. badge_version:
+    counts up when the badge gets a new address."""
 
     default_branch: str = "main"
     protected: tuple[str, ...] = ()
