@@ -283,6 +283,27 @@ def test_workers_are_added_invited_drained_and_removed(
     assert sealock("workers", "invite", "builder-9")[0] == 2
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_a_worker_says_whether_the_keeper_knows_it(
+    running: RunningSite, sealock: Sealock, signed_in: SignIn, known: bool
+) -> None:
+    """A website that may not remove it there says how that is done."""
+    name, key, workers = f"builder-{known}".lower(), bytes(range(32)), running.site.workers
+    assert sealock("workers", "add", name)[0] == 0
+    made = running.call(workers.named(name))
+    assert made is not None and running.call(workers.joined(made.id, bytes([known]) * 32))
+    running.call(workers.known(made.id, key, known=known))
+    out = sealock("workers", "list")[1]
+    admit = f"sealock keeper workers admit {name} {key.hex()}"
+    assert (admit in out) is ("not known to the keeper" in out) is not known
+    [listed] = [
+        one for one in json.loads(sealock("workers", "list", "--json")[1])["items"] if one["id"] == made.id
+    ]
+    assert (listed["key"], listed["known"]) == (key.hex(), known)
+    out = sealock("workers", "remove", name, "--yes")[1]
+    assert (f"sealock keeper workers remove {name}" in out) is known
+
+
 def test_a_receipt_comes_from_the_server_and_is_checked_here(
     running: RunningSite, sealock: Sealock, signed_in: SignIn
 ) -> None:

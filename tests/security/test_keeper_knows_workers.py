@@ -3,6 +3,7 @@ as the real one does; what it cannot do is sign as a worker that the keeper itse
 
 from __future__ import annotations
 
+import os
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,17 +16,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sealock.core.errors import PermanentError
-from sealock.core.lease import LeasedStep, LeaseRequest
+from sealock.core.lease import LeasedStep, LeaseRequest, NotKnownToKeeper
 from sealock.core.release import LeaseIssued, Released, WorkerAdmitted, WorkerRemoved
 from sealock.core.sealed import Kind
 from sealock.keeper import protocol
 from sealock.keeper.admission import FRESH
-from sealock.keeper.peers import Peer, PeerRole
+from sealock.keeper.client import KeeperClient, LocalDoor
+from sealock.keeper.peers import Peer, PeerRole, Peers
 from sealock.keeper.sealing import new_pair
-from sealock.keeper.signing import public_half
+from sealock.keeper.signing import AsWorker, public_half
 from sealock.keeper.statements import sign, told_lease, told_request
 from sealock.keeper.worker_messages import AdmitWorker, AskKnown, AskWorkers, Known, RemoveWorker
-from tests.support.keeper import BUILDER, EVERYTHING, TOKEN, KeeperFixture, name_of, terms
+from tests.support.keeper import BUILDER, EVERYTHING, TOKEN, KeeperFixture, name_of, serving, terms
 
 WEBSITE = Peer("web", frozenset({PeerRole.RELAY, PeerRole.SCHEDULER}))
 ITS_KEY = Ed25519PrivateKey.from_private_bytes(bytes(reversed(range(32))))
@@ -233,3 +235,20 @@ def test_what_could_not_be_written_down_admits_nobody(keeper: KeeperFixture) -> 
     assert isinstance(reply, protocol.Away)
     refused_key = keeper.desk.answer(WEBSITE, AskKnown(keys=(public_half(ITS_KEY),)))
     assert isinstance(refused_key, Known) and refused_key.names == ("",)
+
+
+@pytest.mark.anyio
+async def test_a_run_that_may_not_admit_itself_is_told_what_to_do(
+    keeper: KeeperFixture, tmp_path: Path
+) -> None:
+    """Who may is, without a word."""
+    peer = Peer("builds", frozenset(PeerRole) - {PeerRole.OPERATOR})
+    door = LocalDoor(tmp_path / "keeper.sock", frozenset({os.geteuid()}))
+    asked = KeeperClient(door, AsWorker(lambda: ITS_KEY, is_run=True))
+    async with serving(keeper, door.path, Peers({os.geteuid(): peer})):
+        with pytest.raises(NotKnownToKeeper) as told:
+            async with asked.lease(terms()):
+                pytest.fail("it was leased")
+    assert f"workers admit run@builds {public_half(ITS_KEY).hex()}" in told.value.resolution
+    async with serving(keeper, door.path, Peers({os.geteuid(): EVERYTHING})), asked.lease(terms()):
+        assert [worker.name for worker in await asked.workers()] == ["builder", "run@local"]
