@@ -16,6 +16,7 @@ from sealock.core.sealed import Owner
 from sealock.keeper.attend import AttendedKeeper
 from sealock.keeper.client import KeeperClient, LocalDoor
 from sealock.keeper.identity import load_or_create
+from sealock.keeper.signing import AsWorker
 from sealock.ledger.signing import InstallationKey
 from tests.support.checkout import memory
 from tests.support.keeper import SSH_KEY, TOKEN, terms
@@ -37,8 +38,9 @@ def directory() -> Iterator[Path]:
 def attended(directory: Path, *more: str) -> AttendedKeeper:
     """As the wiring makes it for root, with keeper_user set."""
     settings = [f"{name}={value}" for name, value in environment(directory).items()]
+    worker = AsWorker(lambda: load_or_create(directory / "data" / "run-key"), is_run=True)
     return AttendedKeeper(
-        KeeperClient(LocalDoor(directory / "run" / "keeper.sock", frozenset({0, NOBODY}))),
+        KeeperClient(LocalDoor(directory / "run" / "keeper.sock", frozenset({0, NOBODY})), worker),
         ["env", *settings, f"SEALOCK_KEEPER_USER={USER}", *more, *COMMAND],
         directory / "data" / "keeper.starting",
         directory / "data" / "keeper",
