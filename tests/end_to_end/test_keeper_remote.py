@@ -88,8 +88,8 @@ def test_a_build_its_secrets_its_log_and_its_exposures(hosts: Hosts, tmp_path: P
     assert "the token is ***" in builds.do("logs", build)
     told = json.loads(builds.do("secrets", "exposures", build, "--json"))
     assert [(each["fact"]["name"], each["fact"]["to"]) for each in told] == [
-        ("sample", "builds"),
-        ("TOKEN", "builds"),
+        ("sample", "run@builds"),
+        ("TOKEN", "run@builds"),
     ]
     builds.do("keys", "rotate")
     assert "the token is ***" in builds.do("logs", build)
