@@ -142,6 +142,8 @@ def cluster(
     directory = Path(tempfile.mkdtemp(prefix="sealock-pg-"))
     account = _account()
     os.chown(directory, account.pw_uid, account.pw_gid)
+    # To the socket in it: a website is no more than its user, root or not.
+    directory.chmod(0o711)
     made = Cluster(directory, settings(directory), port)
     try:
         made.make()
