@@ -15,6 +15,8 @@ from markupsafe import Markup
 _KEPT = frozenset("\n\t\u200c\u200d")
 """Seen as white space, or needed to write some languages and signs."""
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
+_NO_SIGNS = frozenset("\ufffe\uffff")
+"""With one of them XML, as a badge is, cannot be read at all."""
 
 
 def visible(text: str) -> str:
@@ -25,7 +27,7 @@ def visible(text: str) -> str:
 
 
 def _is_hidden(sign: str) -> bool:
-    return sign not in _KEPT and unicodedata.category(sign) in _HIDDEN
+    return sign in _NO_SIGNS or (sign not in _KEPT and unicodedata.category(sign) in _HIDDEN)
 
 
 def _written(sign: str) -> str:
