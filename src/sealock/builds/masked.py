@@ -25,6 +25,10 @@ def mask_error(error: BaseException, masker: Masker) -> None:
     `masker` knows."""
     for each in _with_causes(error):
         each.args = tuple(masker.text(part) if isinstance(part, str) else part for part in each.args)
+        if isinstance(each, OSError):  # says what it was made with, not its arguments
+            for name in ("strerror", "filename", "filename2"):
+                if isinstance(told := getattr(each, name), str):
+                    setattr(each, name, masker.text(told))
         if isinstance(each, SealockError):
             each.brief, each.details = masker.text(each.brief), masker.text(each.details)
             each.resolution = masker.text(each.resolution)

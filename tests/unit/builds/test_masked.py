@@ -99,3 +99,11 @@ def test_an_error_is_masked_with_all_it_came_from() -> None:
         assert isinstance(error.__cause__, ExceptionGroup)
         assert error.__cause__.exceptions[0].args == ("answered ***", 7)
         assert error.__cause__.exceptions[1].args == ("***",)
+
+
+def test_an_error_of_the_system_is_masked_too() -> None:
+    masker = StreamMasker()
+    masker.add("S", Secret(b"hunter2"))
+    error = FileNotFoundError(2, "no hunter2", "/hunter2", None, "/to/hunter2")
+    mask_error(error, masker)
+    assert str(error) == "[Errno 2] no ***: '/***' -> '/to/***'"
