@@ -63,7 +63,7 @@ class LogSweep:
             for attempt in range(1, build.attempts + 1):
                 await self._remove(build, run_id(build.id, attempt))
             await self._ended.swept(build.id)
-        except SealockError as error:
+        except (SealockError, OSError) as error:  # one file that cannot be read is no end of a website
             log.warning("the logs of build %s are old and could not be removed: %s", build.id, error)
             self._failed.add(build.id)
             return False

@@ -163,6 +163,20 @@ async def test_a_log_that_cannot_be_removed_holds_up_no_other(
     assert await sweeping.marked() == {good, bad}
 
 
+async def test_a_key_that_the_disk_does_not_give_holds_up_no_other(
+    sweeping: Sweeping, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nor does it end the website, of which the sweep is a part."""
+    await sweeping.trust_the_clock()
+    bad, good = await sweeping.build(50), await sweeping.build(40)
+    (record,) = (path for path in sweeping.directory.rglob("1.json") if path.parent.name == bad)
+    record.unlink()
+    record.mkdir()
+    assert await sweeping.sweep.round() == 1
+    assert "could not be removed" in caplog.text
+    assert await sweeping.marked() == {good}
+
+
 async def test_a_log_that_somebody_removed_before_keeps_their_name(sweeping: Sweeping) -> None:
     await sweeping.trust_the_clock()
     build = await sweeping.build(31)
