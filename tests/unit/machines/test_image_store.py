@@ -139,7 +139,7 @@ def test_an_image_with_other_guest_scripts_is_refused(
     for name in ("base", image.digest):
         with pytest.raises(UsageError, match="another version of Sealock") as refused:
             store.find(name)
-        assert refused.value.resolution == "Build it: sealock image build base" or name != "base"
+        assert "sealock image build base" in refused.value.resolution or name != "base"
 
 
 def test_what_is_not_there_tells_how_to_build_it(store: ImageStore) -> None:

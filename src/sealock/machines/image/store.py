@@ -197,7 +197,8 @@ def _removed(image: Image) -> UsageError:
 
 
 def _how_to_build(name: str) -> str:
-    return f"Build it: sealock image build {name if name in shipped() else 'RECIPE.toml'}"
+    recipe = name if name in shipped() else "RECIPE.toml"
+    return f"Build it there (sealock image build {recipe}), or name one that is there (sealock image list)."
 
 
 def _try_lock(descriptor: int, kind: int) -> bool:

@@ -21,6 +21,7 @@ async def test_a_project_is_made_and_says_what_to_do_next(site: Site, browser: h
     page = Page((await browser.get(answer.headers["location"])).text)
     made = await site.projects.named(LOCAL_ACCOUNT, "till")
     assert "What to do next" in page.text and made.public_key in page.text
+    assert "unit: make test" in page.text and "image:" not in page.text, "only the usual image is sure to be"
     assert made.host_keys == (HOST_KEY,)
     assert f"/hooks/git/{made.id}" in page.text
 
