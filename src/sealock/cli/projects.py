@@ -76,6 +76,7 @@ def add(name: str, url: str, *, host_keys: tuple[str, ...], as_json: bool) -> No
         return
     click.echo(f"The project {said(made, 'name')} builds {said(made, 'address')}.")
     _tell_key(made)
+    click.echo("So that each push is built, have it told: sealock projects hook " + said(made, "name"))
     click.echo(page(sign_in, "projects", said(made, "id")))
 
 

@@ -35,7 +35,11 @@ def secrets() -> None:
 @click.option(
     "--pipeline", "pipelines", multiple=True, metavar="NAME", help="Only for this one; may be repeated."
 )
-@click.option("--deployments-only", is_flag=True, help="Only for deployments, never for setup and tests.")
+@click.option(
+    "--deployments-only",
+    is_flag=True,
+    help="Only for deployments (there are none yet), never for setup and tests.",
+)
 @click.option("--any-branch", is_flag=True, help="For builds of unprotected branches as well.")
 @LOCAL
 @click.pass_obj

@@ -108,6 +108,6 @@ def _unknown(host: str, port: int, were_revoked: bool) -> UsageError:
         if were_revoked
         else f"the host key of {name} is not known",
         resolution=f"Ask whoever runs {host} for its fingerprint, compare it with what "
-        f"`ssh-keyscan -p {port} {host} | ssh-keygen -lf -` shows, and give that key with the project or "
-        "put its line into the operator's known_hosts file.",
+        f"`ssh-keyscan -p {port} {host} | ssh-keygen -lf -` shows, and give the line of ssh-keyscan with the "
+        "project, or put it into the operator's known_hosts file.",
     )
