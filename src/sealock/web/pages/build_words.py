@@ -11,7 +11,7 @@ _BECAUSE = {
     Trigger.TAG: "the tag {ref}",
     Trigger.PULL_REQUEST: "a pull request, {ref}",
     Trigger.PERSON: "{who} asked for it",
-    Trigger.RESTART: "{who} restarted an earlier build",
+    Trigger.RESTART: "{who} restarted",
     Trigger.SCHEDULE: "the schedule of {ref}",
 }
 
@@ -38,7 +38,7 @@ def longer(difference: float) -> str:
 
 
 def because(build: BuildView, who: str) -> str:
-    """Why it ran. who: the name of the person who asked, if anybody did."""
+    """Why it ran, but for which build it repeats. who: the name of the person who asked, if anybody did."""
     ref = build.branch or build.ref or "the default branch"
     return _BECAUSE[build.trigger].format(ref=ref, who=who or "a program")
 
