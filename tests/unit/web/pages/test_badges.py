@@ -118,3 +118,13 @@ async def test_a_branchs_name_is_text(site: Site, browser: httpx2.AsyncClient, b
     kinds = {one.tag.removeprefix(SVG) for one in drawing(answer).iter()}
     assert kinds <= {"svg", "title", "rect", "path", "text", "circle", "g"}
     assert "\u202e" not in answer.text and "\x1b" not in answer.text
+
+
+async def test_it_is_as_wide_as_its_letters(site: Site, browser: httpx2.AsyncClient) -> None:
+    url = await address(site, browser)
+    lengths = []
+    for branch in ("illi", "mmmm"):
+        text = drawing(await browser.get(url, params={"branch": branch})).find(f"{SVG}text")
+        assert text is not None
+        lengths.append(int(text.attrib["textLength"]))
+    assert 10 <= lengths[0] < 20 < 38 <= lengths[1], "letters are neither pressed nor stretched"
