@@ -197,6 +197,18 @@ def test_killed_and_started_at_once_it_comes_up(up: Up, project: str) -> None:
     kept_of(up).check({"1": build})
 
 
+def test_it_goes_on_and_stops_when_nobody_reads_what_it_says(up: Up) -> None:
+    """As behind a terminal that was closed: it has lines to say when a part dies, and at its end."""
+    up.start()
+    up.stop_reading()
+    website = up.child("web")
+    os.kill(website, signal.SIGKILL)
+    up.until(lambda: website not in up.children())
+    assert up.child("web") != website
+    up.process.send_signal(signal.SIGTERM)
+    assert up.process.wait(60) == 0
+
+
 @pytest.mark.parametrize("setting", ["listen", "worker_listen"])
 def test_a_port_that_is_taken_is_told_with_its_setting(up: Up, setting: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:

@@ -51,6 +51,7 @@ class Up:
         self.lines: list[str] = []
         self.process: subprocess.Popen[str]
         self._client: httpx2.Client | None = None
+        self._reads_no_more = False
 
     def start(self, *, ready: bool = True, **settings: str) -> None:
         """Start it. ready: wait until it runs."""
@@ -72,6 +73,10 @@ class Up:
                 lambda: any(UP in line for line in self.lines[seen:]) or self.process.poll() is not None
             )
             assert self.process.poll() is None, self.output
+
+    def stop_reading(self) -> None:
+        """Leave what it says from now on, but for the next line, to nobody."""
+        self._reads_no_more = True
 
     def run(self, *arguments: str) -> str:
         """A command beside it, on the same installation, to its end; what it said."""
@@ -203,3 +208,5 @@ class Up:
         with process.stdout as said:  # its end is the end of whoever was started as well
             for line in said:
                 self.lines.append(line.rstrip())
+                if self._reads_no_more:
+                    return

@@ -10,6 +10,7 @@ from dataclasses import asdict
 import click
 
 from sealock.cli.keeper_workers import workers
+from sealock.cli.telling import tell
 from sealock.cli.tools import Tools
 
 
@@ -73,4 +74,4 @@ keeper.add_command(workers)
 
 
 def _say(line: str) -> None:
-    click.echo(line, err=True)
+    tell(line, err=True)

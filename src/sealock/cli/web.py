@@ -6,6 +6,7 @@ import asyncio
 
 import click
 
+from sealock.cli.telling import tell
 from sealock.cli.tools import Tools
 from sealock.core.own_process import open_many_files
 
@@ -23,13 +24,9 @@ def web(tools: Tools, *, attended: bool) -> None:
     """
     open_many_files()
     server = tools.server()
-    server.shut_in(_say)
+    server.shut_in(tell)
     # Whoever starts us has made the link, which the one made here would take the place of.
     ready = asyncio.run(server.make_ready(link=not attended))
     if ready.setup is not None:
         click.echo(f"set it up at {ready.setup.reveal().decode()}")
-    asyncio.run(server.serve(_say, attended=attended))
-
-
-def _say(line: str) -> None:
-    click.echo(line)
+    asyncio.run(server.serve(tell, attended=attended))

@@ -1,0 +1,32 @@
+"""Lines of a process that goes on whether or not anybody reads them.
+
+A server outlives the terminal, the pipe or the log it was started with. A line that cannot be said any more
+must not end what says it, nor keep it from what it was about to do.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+
+import click
+
+GONE = frozenset({errno.EPIPE, errno.EIO, errno.EBADF})
+"""Nobody will ever read from there again."""
+
+
+def tell(line: str, *, err: bool = False) -> None:
+    """Say a line, if it can be said. err: on standard error."""
+    try:
+        click.echo(line, err=err)
+    except OSError as error:
+        if error.errno in GONE:
+            _say_to_nobody(sys.stderr.fileno() if err else sys.stdout.fileno())
+
+
+def _say_to_nobody(stream: int) -> None:
+    """Have the stream lead nowhere, for what still waits in it and for all that comes."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream)
+    os.close(nowhere)
