@@ -111,6 +111,7 @@ def described(build: Found) -> Iterator[str]:
             ("asked by", said(build, "trigger")),
             ("ref", said(build, "branch") or said(build, "ref")),
             ("commit", said(build, "commit")),
+            ("only", _only(build)),
             ("message", said(build, "message")),
             ("author", said(build, "author")),
             ("asked at", moment(build, "created_at")),
@@ -139,5 +140,10 @@ def _row(build: Found) -> list[str]:
         short(said(build, "branch") or said(build, "ref")),
         said(build, "commit")[:10],
         took(build),
-        short(said(build, "message")),
+        short(said(build, "message")) + (f" (only {short(only)})" if (only := _only(build)) else ""),
     ]
+
+
+def _only(build: Found) -> str:
+    """The pipelines it was asked for, where it was not for all."""
+    return ", ".join(said({"it": one}, "it") for one in listed(build, "pipelines"))

@@ -90,6 +90,13 @@ async def test_an_address_that_cannot_be_is_told_so(browser: httpx2.AsyncClient,
     assert (await browser.get(f"/?{query}")).status_code == 422
 
 
+async def test_a_build_of_some_pipelines_says_so(site: Site, browser: httpx2.AsyncClient) -> None:
+    """Its green is no word about the others."""
+    assert "only <bdi>" not in (await browser.get("/")).text
+    await site.service.intake.restart(LOCAL_ACCOUNT, site.red, failed_only=True, person=site.owner.id)
+    assert "only <bdi>unit</bdi>" in (await browser.get("/")).text
+
+
 async def test_without_a_project_it_says_what_to_do(site: Site, browser: httpx2.AsyncClient) -> None:
     for build in (site.running, site.queued):
         await site.service.queue.cancel(build, "of a test")
@@ -97,6 +104,7 @@ async def test_without_a_project_it_says_what_to_do(site: Site, browser: httpx2.
     await site.projects.remove(LOCAL_ACCOUNT, site.project.id, person="x")
     html = (await browser.get("/")).text
     assert "Nothing is built here yet" in html and 'href="/projects/new"' in html
+    assert "Have pushes told" in html, "nothing would be built else"
 
 
 def live_of(html: str) -> list[str]:
