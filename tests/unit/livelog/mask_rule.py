@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from enum import Enum, auto
 
+from sealock.core.masking import why_not_masked
 from sealock.livelog.mask_search import LONGEST_SHOWN_BEGINNING
 
 LONGEST_GAP = 256
@@ -53,6 +54,11 @@ class Terminal:
         if within == "control":
             return "control" if byte < 0x40 else ""
         return "charset" if byte < 0x30 else ""
+
+
+def is_masked(secret: bytes) -> bool:
+    """Whether it is looked for at all: one that is not, such as `aaaa`, has a warning and no spellings."""
+    return why_not_masked(secret) is None
 
 
 def expected(stream: bytes, texts: Collection[bytes]) -> bytes:
