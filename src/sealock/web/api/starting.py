@@ -35,8 +35,8 @@ class Restart(Given):
     whatever became of them; none named means all."""
 
     failed_only: bool = False
-
     pipelines: Pipelines = Field(default_factory=list)
+
 
 @router.post("/projects/{project}/builds", status_code=201, response_model=WholeBuild)
 async def start_build(
@@ -76,8 +76,8 @@ async def restart_build(
                 asker.account,
                 view.id,
                 failed_only=how.failed_only,
-                person=asker.person.id,
                 only=tuple(how.pipelines),
+                person=asker.person.id,
                 delivery=delivery_of(asker, key),
             )
         return await whole_build(service, await build_of(service, asker, created.build))
