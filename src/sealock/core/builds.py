@@ -229,7 +229,8 @@ class BuildRecords(Protocol):
         ...
 
     async def latest_of_branches(self, account: str, branches: Sequence[tuple[str, str]]) -> list[BuildView]:
-        """For each project id and branch, the newest build that has ended, where there is one."""
+        """For each project id and branch, the newest build that has ended, where there is one. A green one of
+        some pipelines counts only if those it repeats leave no pipeline that did not pass."""
         ...
 
     async def last_green(self, account: str, build: BuildView) -> BuildView | None:

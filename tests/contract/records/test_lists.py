@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy import event, insert, text
 
 from sealock.core.build import Outcome
-from sealock.core.build_state import BuildState, Trigger
-from sealock.core.builds import BuildFilter
+from sealock.core.build_state import BuildState, StepState, Trigger
+from sealock.core.builds import BuildFilter, Ended
 from sealock.store.database.tables import builds
 from tests.support.queue import build_row
 from tests.support.records import Records, progress
@@ -71,6 +71,43 @@ async def test_the_latest_of_a_branch_is_one_that_ended(records: Records) -> Non
     wanted = [("shop", "main"), ("shop", "none"), ("shop", "feature"), ("till", "main"), ("shop", "main")]
     found = await records.builds.latest_of_branches(records.account, wanted)
     assert [view.id for view in found] == [latest, feature]
+
+
+async def came_out(records: Records, outcome: Outcome, *states: StepState, **new: Any) -> str:
+    """A build of the branch main whose setup and tests stood so at its end; its id."""
+    made = await records.make(**new)
+    fence = await records.claim()
+    await records.builds.progress(fence, progress(StepState.PASSED, *states))
+    assert await records.builds.end(fence, Ended(outcome, ""))
+    return made
+
+
+async def test_a_green_of_some_pipelines_does_not_hide_a_red_one(records: Records) -> None:
+    """`unit` passed and `slow` failed; unit passes again, then slow fails again, then it passes."""
+
+    async def stands() -> list[str]:
+        found = await records.builds.latest_of_branches(records.account, [("shop", "main")])
+        return [view.id for view in found]
+
+    passed, failed = StepState.PASSED, StepState.FAILED
+    await records.ended(pipelines=("unit",))
+    assert await stands() == [], "nobody knows how the others are"
+    red = await came_out(records, Outcome.RED, passed, failed)
+    await records.ended(pipelines=("unit",))
+    await records.ended(pipelines=("unit",), restart_of=red)
+    await records.ended(pipelines=("unit",), restart_of="f" * 32)
+    assert await stands() == [red]
+    again = await records.ended(outcome=Outcome.RED, pipelines=("slow",), restart_of=red)
+    assert await stands() == [again]
+    mended = await records.ended(pipelines=("slow",), restart_of=again)
+    assert await stands() == [mended], "unit passed in the first, slow in the last"
+    lost = await records.ended(outcome=Outcome.MACHINE_LOST)
+    await records.ended(pipelines=("unit", "slow"), restart_of=lost)
+    assert await stands() == [lost], "which pipelines it had, nobody knows"
+    whole = await records.ended()
+    assert await stands() == [whole]
+    part = await records.ended(pipelines=("unit",), restart_of=whole)
+    assert await stands() == [part]
 
 
 async def test_the_last_green_is_of_the_same_branch_and_before(records: Records) -> None:

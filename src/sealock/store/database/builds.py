@@ -24,6 +24,7 @@ from sealock.core.errors import UsageError
 from sealock.core.queue import Fence
 from sealock.store.database import build_orders, build_progress
 from sealock.store.database.build_rows import shown, view_of, whole_view
+from sealock.store.database.build_standing import standing
 from sealock.store.database.engine import Database
 from sealock.store.database.kept_tables import receipts
 from sealock.store.database.metadata import storable
@@ -71,7 +72,7 @@ class DatabaseBuilds:
             return await connection.run_sync(_page, account, which)
 
     async def latest_of_branches(self, account: str, branches: Sequence[tuple[str, str]]) -> list[BuildView]:
-        """For each project id and branch, the newest build that has ended, where there is one."""
+        """For each project id and branch, the build that speaks for it, where there is one."""
         async with self._database.read() as connection:
             return await connection.run_sync(_latest, account, branches)
 
@@ -164,14 +165,8 @@ def _place(connection: Connection, account: str, build: str) -> int:
 
 
 def _latest(connection: Connection, account: str, branches: Sequence[tuple[str, str]]) -> list[BuildView]:
-    of = builds.c
-    found = []
-    for project, branch in dict.fromkeys(branches):
-        ended = shown(account, of.branch == branch, of.project == project, of.state == BuildState.ENDED)
-        row = connection.execute(ended.order_by(of.place.desc()).limit(1)).one_or_none()
-        if row is not None:
-            found.append(view_of(row))
-    return found
+    found = (standing(connection, account, *one) for one in dict.fromkeys(branches))
+    return [build for build in found if build is not None]
 
 
 def _work(connection: Connection, fence: Fence) -> Work | None:
