@@ -42,8 +42,8 @@ class ServerSettings(BaseSettings):
     )
     certificate_key: ExistingFile | None = Field(
         default=None,
-        description="The private key of certificate, PEM, readable by its owner only. Default: none. "
-        "An absolute path.",
+        description="The private key of certificate, PEM, readable by its owner only, or root's and readable "
+        "by a group too. Default: none. An absolute path.",
     )
     database: SecretStr | None = Field(
         default=None,
