@@ -350,6 +350,7 @@ async def test_a_build_that_waits_says_why_and_its_log_comes_when_it_begins(desk
     page = await desk.open(f"/builds/{site.queued}")
     await expect(page.locator(".waiting-why")).to_contain_text("Number 1 of 1")
     await screenshot(page, "build-queued")
+    await expect(page.locator(".log-links")).to_be_hidden()
     await site.claim(site.queued)
     assert isinstance(site.shelf, SealedShelf)
     await expect(page.locator(".build-head h1")).to_contain_text("Running")
@@ -358,6 +359,7 @@ async def test_a_build_that_waits_says_why_and_its_log_comes_when_it_begins(desk
     writer.flush()
     await expect(line(page, 1)).to_contain_text("it begins")
     writer.close()
+    await expect(page.get_by_role("link", name="Download")).to_be_visible()
 
 
 async def test_cancel_and_restart(desk: Desk) -> None:

@@ -146,6 +146,7 @@ function start(view) {
     look();
     if (data.attempt === "0" || (data.state === "none" && data.live !== "yes")) return;
     view.querySelector(".log-none")?.remove();
+    view.querySelector(".log-links")?.removeAttribute("hidden");
     box.hidden = false;
     await readOutline();
     rows.grow(total);
