@@ -16,7 +16,10 @@ from tests.support.up import Up
 pytestmark = pytest.mark.slow
 
 CANARY = b"canary-7f3a"
-OWN = {"keeper": {b"SEALOCK_KEY_PASSPHRASE_FILE", b"AWS_SECRET_ACCESS_KEY"}, "web": {b"SEALOCK_DATABASE"}}
+OWN = {
+    "keeper": {b"SEALOCK_KEY_PASSPHRASE_FILE", b"AWS_SECRET_ACCESS_KEY", b"HTTPS_PROXY"},
+    "web": {b"SEALOCK_DATABASE"},
+}
 """The only ones that somebody is to have."""
 
 

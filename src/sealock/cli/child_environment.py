@@ -24,6 +24,9 @@ HOST = frozenset(
 CLOUD = ("AWS_",)
 """What variables begin with by which a library finds its way into the cloud, and the keys that are there."""
 
+PROXIES = frozenset({"HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "NO_PROXY", "no_proxy"})
+"""How a program gets out of a closed network. The keeper's, whose keys may be in a cloud or a Vault."""
+
 EVERYBODY = frozenset({"config", "traceback", "data_dir", "runtime_dir"})
 """Settings, as are the sets below; and two variables of ours that are none."""
 
@@ -63,11 +66,11 @@ SETTINGS: Mapping[str, frozenset[str]] = {"keeper": KEEPER, "website": WEBSITE, 
 def environment_of(child: str, ours: Mapping[str, str]) -> dict[str, str]:
     """The environment of that child: `keeper`, `website` or `worker`. ours: of this process."""
     settings = SETTINGS[child] | EVERYBODY
-    begins = CLOUD if child == "keeper" else ()
+    begins, host = (CLOUD, HOST | PROXIES) if child == "keeper" else ((), HOST)
     return {
         name: value
         for name, value in ours.items()
-        if name in HOST
+        if name in host
         or name.startswith(begins)
         or (name.upper().startswith(PREFIX) and name[len(PREFIX) :].lower() in settings)
     }
