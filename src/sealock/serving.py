@@ -16,7 +16,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from sealock.core.attended import end_of_input
-from sealock.core.errors import TemporaryError, UsageError
+from sealock.core.errors import SealockError, UsageError
 from sealock.core.queue import SAFETY_POLL
 from sealock.core.secret import Secret
 from sealock.core.server import LOCAL_WORKER, Ready
@@ -231,7 +231,7 @@ async def _put_back(queue: Queue) -> None:
     while True:
         try:
             await queue.put_back()
-        except TemporaryError as error:
+        except SealockError as error:  # whatever it is: pages can be read, and somebody may mend it
             log.warning("the queue was not looked at: %s", error)
         await asyncio.sleep(SAFETY_POLL)
 

@@ -143,6 +143,8 @@ class SealedFiles:
                 record = decode(file.read(LONGEST_RECORD + 1), str(path))
         except FileNotFoundError:
             return None
+        except OSError as error:
+            raise _unreadable(path, error) from error
         if record.told().name != name:
             raise PermanentError(
                 f"the record {path} is of another value",
@@ -176,7 +178,10 @@ class SealedFiles:
         """One writer at a time for each account; the kernel lets go if its process ends."""
         make_private_directory(self._directory)
         lock = self._directory / f".{owner.account}.lock"
-        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise _unreadable(lock, error) from error
         try:
             give_with(descriptor, self._directory)
             fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -191,3 +196,13 @@ def _listed(directory: Path) -> list[str]:
         return [entry.name for entry in directory.iterdir() if not entry.name.startswith(".")]
     except FileNotFoundError:
         return []
+    except OSError as error:
+        raise _unreadable(directory, error) from error
+
+
+def _unreadable(path: Path, error: OSError) -> PermanentError:
+    return PermanentError(
+        f"{path} cannot be read or written",
+        details=str(error),
+        resolution="See whose it is, and that its disk works. It must be the user's who runs this.",
+    )

@@ -182,3 +182,20 @@ def test_files_being_written_are_no_values(store: SealedFiles, tmp_path: Path) -
     (place / "TOKEN/.1.json.0123456789abcdef").write_text("half of")
     (place / ".half").mkdir()
     assert len(store.versions(PARSER)) == 1
+
+
+def test_what_a_disk_refuses_is_told_as_an_error_of_ours(store: SealedFiles, tmp_path: Path) -> None:
+    """Not as one of the system's, which whoever asks does not expect."""
+    store.put(make(1))
+    place = tmp_path / "sealed/team/parser/variable/TOKEN"
+    (place / "2.json").mkdir()
+    with pytest.raises(PermanentError, match=r"2\.json cannot be read or written"):
+        store.get(PARSER, Kind.VARIABLE, "TOKEN")
+    (place.parent / "FILE").write_text("no directory")
+    with pytest.raises(PermanentError, match="FILE cannot be read or written"):
+        store.versions(PARSER)
+    lock = tmp_path / "sealed/.team.lock"
+    lock.unlink()
+    lock.symlink_to("elsewhere")
+    with pytest.raises(PermanentError, match="lock cannot be read or written"):
+        store.put(make(3))
