@@ -215,6 +215,7 @@ async def test_by_keyboard_alone(desk: Desk) -> None:
     assert outline == "solid"
     await page.keyboard.press("?")
     await expect(page.get_by_role("dialog", name="Keys")).to_contain_text("Go to: Projects")
+    await expect(page.get_by_role("button", name="Close", exact=True)).to_be_focused()
     await page.keyboard.press("Escape")
     await page.keyboard.press("j")
     await page.keyboard.press("j")

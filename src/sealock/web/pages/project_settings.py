@@ -39,8 +39,6 @@ SUPERSEDE_WORDS = {
 DONE = {
     "settings": "The settings are saved.",
     "secret": "The secret is sealed.",
-    "secret-not-masked": "The secret is sealed. It is too short or too common to be masked: "
-    "not masked in logs.",
     "removed": "The secret is destroyed.",
     "key": "The project has a new SSH key. Install it on the Git server: the old one opens nothing any more.",
     "hook": "The hook has a new secret. The old one is taken for a day longer.",
@@ -97,7 +95,7 @@ async def keep_secret(request: Request, project_id: str, asker: SecretWriter) ->
     if not faults:
         scope = Scope(pipelines, form.ticked("deployments_only"), form.ticked("protected_only"))
         with Secret(form["value"].encode(errors="replace")) as value:
-            done = "secret" if why_not_masked(value.reveal()) is None else "secret-not-masked"
+            done = "secret" if why_not_masked(value.reveal()) is None else f"secret&not_masked={name}"
             try:
                 await service_of(request).secrets.keep(
                     asker.account, project.id, kind=Kind(kind), name=name, value=value, scope=scope
@@ -235,6 +233,7 @@ async def _page(
     settings = await service.projects.settings(asker.account, project.id)
     may_secrets = bool(asker.may(Permission.SECRETS_WRITE))
     versions = await service.secrets.all(asker.account, project.id) if may_secrets else []
+    asked_of = request.query_params.get("not_masked", "")
     return render(
         request,
         "project_settings.html",
@@ -249,5 +248,6 @@ async def _page(
         supersede_words=SUPERSEDE_WORDS,
         keep_logs=service.site.keep_logs,
         done=DONE.get(request.query_params.get("done", ""), ""),
+        not_masked=next((each.name.name for each in versions if each.name.name == asked_of), ""),
         now=time.time(),
     )

@@ -99,8 +99,11 @@ async def test_a_secret_that_logs_will_show_is_kept_and_told_of(
     answer = await browser.post(f"{path}/secrets", data=SECRET | {"value": value})
     assert answer.status_code == 303 and len(site.secrets_of_projects()) == 1
     told = (await browser.get(answer.headers["location"].partition("#")[0])).text
-    assert "too short or too common to be masked: not masked in logs" in told
+    assert "<code>DEPLOY_TOKEN</code> is sealed, but it is too short or too common to be masked" in told
+    assert "Choose a longer value" in told and "note-warn" in told and "note-good" not in told
     assert "too common" not in (await browser.get(f"{path}?done=secret")).text
+    other = (await browser.get(f"{path}?done=secret&not_masked=NO_SUCH")).text
+    assert "NO_SUCH" not in other and "too common" not in other, "a link says nothing that is not so"
 
 
 @pytest.mark.parametrize(

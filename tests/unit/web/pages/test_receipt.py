@@ -23,6 +23,7 @@ async def test_it_says_what_was_built_and_measured(site: Site, browser: httpx2.A
     assert "Written to disk" in page.text and "sha256:" in page.text and "gitCommit:" in page.text
     assert "sealock receipt verify shop-1.receipt.jsonl --key installation.pub" in page.text
     assert "BEGIN PUBLIC KEY" in page.text
+    assert "Its kernel, initrd and root: <code>sha256:" in answer.text
 
 
 async def test_the_download_is_the_file(site: Site, browser: httpx2.AsyncClient) -> None:
