@@ -180,7 +180,7 @@ def test_a_watched_build_ends_as_the_build_did(
     assert code == 1, err
     assert out.index("==> machine") < out.index("==> test:unit")
     assert "setting up\n" in out and "and then\n" in out
-    assert "make test ended with 1" in out
+    assert out.count("make test ended with 1") == 1
     assert out.endswith(f"{running.url}/builds/{build}\n")
     assert sealock("watch", running.site.green, "--quiet")[0] == 0
     events = [json.loads(line) for line in sealock("watch", build, "--json")[1].splitlines()]
@@ -242,6 +242,9 @@ def test_secrets_go_in_and_are_listed(
     )
     assert sealock("secrets", "remove", "shop", "PASSWORD", "--yes")[0] == 0
     assert "no secrets" in sealock("secrets", "list", "shop")[1]
+    for how in ([], ["--json"]):
+        code, out, err = sealock("secrets", "history", "shop", "NOPE", *how)
+        assert (code, out) == (2, "") and "shop never had a secret NOPE" in err
     code, out, _ = sealock("secrets", "exposures", running.site.green)
     assert code == 0 and "given nothing" in out
 
@@ -259,6 +262,10 @@ def test_projects_are_made_changed_and_removed(
         "projects", "settings", "lamp", "--protected", "main, live", "--max-running", "2"
     )
     assert code == 0 and "main, live" in out, err
+    assert "keep logs       as the installation has it (for ever)\n" in out
+    assert "image           as the installation has it\n" in out
+    code, _, err = sealock("projects", "settings", "lamp", "--keep-logs", "9000000")
+    assert code == 2 and "  --keep-logs: It must be at most" in err
     found = json.loads(sealock("projects", "settings", "lamp", "--max-running", "", "--json")[1])
     assert found["settings"]["max_running"] is None
     assert found["settings"]["protected"] == ["main", "live"]
@@ -269,13 +276,27 @@ def test_projects_are_made_changed_and_removed(
     assert sealock("projects", "show", "lamp")[0] == 2
 
 
+def test_a_host_key_nobody_knows_is_to_be_given_with_its_option(
+    running: RunningSite, sealock: Sealock, signed_in: SignIn
+) -> None:
+    new = ("projects", "add", "lamp", "git@git.elsewhere.example:team/lamp.git")
+    code, _, err = sealock(*new)
+    assert code == 2 and "  --host-key: The host key of git.elsewhere.example is not known" in err
+    assert "with --host-key LINE" in err
+    code, _, err = sealock("projects", "add", "lamp", "no address")
+    assert code == 2 and "  URL: " in err and "--host-key" not in err
+
+
 def test_workers_are_added_invited_drained_and_removed(
     running: RunningSite, sealock: Sealock, signed_in: SignIn
 ) -> None:
     code, out, err = sealock("workers", "add", "builder-9", "--label", "arm64")
     assert code == 0 and len(out.split()) == 1, err
+    assert "https://localhost:PORT" in err and "worker_listen" in err, "the address is not known"
     assert "to join" in sealock("workers", "list")[1]
-    again = sealock("workers", "invite", "builder-9")[1]
+    object.__setattr__(running.site.service.site, "workers", "https://ci.example.com:8444")
+    _, again, err = sealock("workers", "invite", "builder-9")
+    assert "--server https://ci.example.com:8444 --state" in err and "PORT" not in err
     assert again and again != out
     code, out, _ = sealock("workers", "drain", "builder-9")
     assert code == 0 and "it still has no build." in out

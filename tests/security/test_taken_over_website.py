@@ -138,7 +138,7 @@ def test_it_starts_nothing_looks_into_nothing_and_reaches_no_key_and_no_machine(
     assert refused(tries) == set(tries), found.tries
     assert set(found.works.values()) == {0}, found.works
     assert found.lines[:5] == [
-        "user: root; whoever else runs as root, and root, is not kept out",
+        "user: root; nothing that root runs is kept out. The website can have a user of its own",
         "rights: none, and none can be gained",
         "core dumps: none",
         "memory of this process: hidden from others",

@@ -45,7 +45,9 @@ def check_keep_logs(days: int | None, before: int | None, installation: int) -> 
     if days is None or days == before or installation == FOR_EVER or days <= installation:
         return
     raise _wrong(
-        "keep_logs", f"the installation keeps logs for {installation} days, a project only shortens that"
+        "keep_logs",
+        f"the installation keeps logs for {installation} days, a project only shortens that",
+        f"Give {installation} at most, or leave it empty.",
     )
 
 
@@ -63,5 +65,5 @@ def _several(field: str, values: Sequence[str], most: int) -> None:
         raise _wrong(field, "one is named twice")
 
 
-def _wrong(field: str, why: str, rule: str = "Change it, and save again.") -> UsageError:
+def _wrong(field: str, why: str, rule: str = "Give another value.") -> UsageError:
     return UsageError(f"{field}: {why}", resolution=rule)

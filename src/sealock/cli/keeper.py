@@ -52,6 +52,7 @@ def introduce(tools: Tools, name: str) -> None:
     and the public key this installation's owner signs in with. Nothing of it is secret.
     """
     click.echo(tools.keeper_introduction(name))
+    click.echo("For a website's host leave out `operator`: who that has may admit workers.", err=True)
 
 
 @keeper.command("end-all")

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import click
 
 from sealock.builds.secrets import keep_secret, project_secrets, remove_secret, version_in_use
-from sealock.cli.secret_words import GIVEN_NOTHING, masking_words, scope_words
+from sealock.cli.secret_words import GIVEN_NOTHING, masking_words, never_had, scope_words
 from sealock.cli.tools import Tools
 from sealock.core.builds import run_id
 from sealock.core.release import Entry, Exposures, Released
@@ -53,7 +53,7 @@ class LocalSecrets:
         """Those in use, or every version of one."""
         found = project_secrets(self._tools.projects().get(project), self._tools.sealed_values(), name)
         if name is not None:
-            _tell(found, as_json, f"{project} never had a secret {name}.")
+            _tell(found or never_had(project, name), as_json, "")
             return
         live = {(each.name.kind, each.name.name): each for each in found if each.destroyed_at is None}
         _tell(list(live.values()), as_json, f"{project} has no secrets. `sealock secrets set` sets one.")

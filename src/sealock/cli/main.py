@@ -122,7 +122,8 @@ def run_command_line(tools: Tools, arguments: Sequence[str] | None = None) -> in
     except click.ClickException as error:
         error.show()
         return ExitCode.USAGE
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, click.Abort) as error:
+        _close_line(error)
         return INTERRUPTED
     except SealockError as error:
         tell(error)
@@ -132,6 +133,13 @@ def run_command_line(tools: Tools, arguments: Sequence[str] | None = None) -> in
     except Exception as error:  # the last door: the reader gets words, not a stack
         return _unexpected(error)
     return result if isinstance(result, int) else ExitCode.GREEN
+
+
+def _close_line(error: BaseException) -> None:
+    """End the line of a question that got no answer: what the shell says next is not to stand on it. Where no
+    question was open, click has ended the line, and says what the error comes from."""
+    if isinstance(error, click.Abort) and error.__cause__ is None and error.__context__ is not None:
+        click.echo(err=True)
 
 
 def _called(tools: Tools, arguments: Sequence[str] | None) -> object:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import click
 
+from sealock.cli.words import Found, number
 from sealock.core.errors import UsageError
+from sealock.core.log_retention import FOR_EVER
 from sealock.core.queue import HIGHEST_PRIORITY, LOWEST_PRIORITY, Supersede
 
 F = TypeVar("F", bound=Callable[..., object])
@@ -54,6 +58,10 @@ _OPTIONS = (
 )
 
 
+OPTIONS = {name: f"--{name.replace('_', '-')}" for name in SETTINGS}
+"""The option of each."""
+
+
 def setting_options(command: F) -> F:
     """Give a command the options."""
     for option in reversed(_OPTIONS):
@@ -73,10 +81,33 @@ def changes(given: Mapping[str, Any]) -> dict[str, object]:
     return body
 
 
+def default_words(name: str, site: Found) -> str:
+    """What holds where a project has nothing of its own; `-` where nothing does. site: what the API says of
+    the installation."""
+    if name == "max_running":
+        return "as the account has it"
+    if name not in ("image", "keep_logs"):
+        return "-"
+    days = number(site, "keep_logs") if name == "keep_logs" else None
+    value = "" if days is None else " (for ever)" if days == FOR_EVER else f" ({days:.0f} days)"
+    return f"as the installation has it{value}"
+
+
+@contextmanager
+def options_named(names: Mapping[str, str]) -> Iterator[None]:
+    """In a UsageError of the block, name options and arguments where the server names its own fields."""
+    try:
+        yield
+    except UsageError as error:
+        error.details = re.sub(r"(?m)^(\w+):", lambda of: f"{names.get(of[1], of[1])}:", error.details)
+        raise
+
+
 def _count(name: str, text: str) -> int | None:
     if not text:
         return None
     if not (text.isascii() and text.isdigit()):
-        option = f"--{name.replace('_', '-')}"
-        raise UsageError(f"{option} {text!r} is no number", resolution="Give a number, or '' for none.")
+        raise UsageError(
+            f"{OPTIONS[name]} {text!r} is no number", resolution="Give a number, or '' for none."
+        )
     return int(text)

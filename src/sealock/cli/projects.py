@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
 
-from sealock.cli.api import asked
-from sealock.cli.project_settings import SETTINGS, changes, setting_options
+from sealock.cli.api import Api, asked
+from sealock.cli.project_settings import (
+    OPTIONS,
+    SETTINGS,
+    changes,
+    default_words,
+    options_named,
+    setting_options,
+)
 from sealock.cli.server import AS_JSON, page, signed_in, tell_json
 from sealock.cli.words import Found, fields, listed, moment, said, table
 from sealock.core.errors import UsageError
@@ -47,7 +55,7 @@ def show(project: str, *, as_json: bool) -> None:
     if as_json:
         tell_json(found)
         return
-    for line in _described(found):
+    for line in _described(found, asked(sign_in, _site)):
         click.echo(line)
     click.echo(page(sign_in, "projects", said(found, "id")))
 
@@ -70,7 +78,8 @@ def add(name: str, url: str, *, host_keys: tuple[str, ...], as_json: bool) -> No
     """
     sign_in = signed_in()
     body = {"name": name, "address": url, "host_keys": list(host_keys)}
-    made = asked(sign_in, lambda api: api.post("projects", body=body))
+    with _naming_host_key(given=bool(host_keys)):
+        made = asked(sign_in, lambda api: api.post("projects", body=body))
     if as_json:
         tell_json(made)
         return
@@ -91,13 +100,14 @@ def settings(project: str, *, as_json: bool, **given: Any) -> None:
     """
     sign_in, body = signed_in(), changes(given)
     if body:
-        found = asked(sign_in, lambda api: api.change("PATCH", "projects", project, body=body))
+        with options_named(OPTIONS):
+            found = asked(sign_in, lambda api: api.change("PATCH", "projects", project, body=body))
     else:
         found = asked(sign_in, lambda api: api.get("projects", project))
     if as_json:
         tell_json(found)
         return
-    for line in fields(list(_settings(found))):
+    for line in fields(list(_settings(found, asked(sign_in, _site)))):
         click.echo(line)
     click.echo(page(sign_in, "projects", said(found, "id"), "settings"))
 
@@ -173,7 +183,24 @@ def remove(project: str, *, yes: bool) -> None:
     click.echo(said(found, "public_key"))
 
 
-def _described(found: Found) -> Iterator[str]:
+@contextmanager
+def _naming_host_key(*, given: bool) -> Iterator[None]:
+    """The server says what is wrong with an address or a key; which option the key is given with is ours."""
+    try:
+        with options_named({"host_keys": "--host-key", "address": "URL", "name": "NAME"}):
+            yield
+    except UsageError as error:
+        if "ssh-keyscan" in error.details and not given:
+            error.details = error.details.replace("URL:", "--host-key:", 1)
+            error.resolution = "Give the line of ssh-keyscan, once it is compared, with --host-key LINE."
+        raise
+
+
+async def _site(api: Api) -> Any:
+    return await api.get("installation")
+
+
+def _described(found: Found, site: Found) -> Iterator[str]:
     host_keys = [(f"host key {count}", said({"it": key}, "it")) for count, key in _numbered(found)]
     yield from fields(
         [
@@ -184,7 +211,7 @@ def _described(found: Found) -> Iterator[str]:
             ("key version", said(found, "key_version")),
             ("public key", said(found, "public_key")),
             *host_keys,
-            *_settings(found),
+            *_settings(found, site),
         ]
     )
 
@@ -193,11 +220,11 @@ def _numbered(found: Found) -> Iterator[tuple[int, object]]:
     yield from enumerate(listed(found, "host_keys"), 1)
 
 
-def _settings(found: Found) -> Iterator[tuple[str, str]]:
+def _settings(found: Found, site: Found) -> Iterator[tuple[str, str]]:
     values = found.get("settings")
     for name in SETTINGS:
         several = [said({"it": one}, "it") for one in listed(values, name)]
-        yield name.replace("_", " "), ", ".join(several) or said(values, name) or "-"
+        yield name.replace("_", " "), ", ".join(several) or said(values, name) or default_words(name, site)
 
 
 def _tell_key(made: Found) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
+
+from sealock.cli.sanitize import printable
+from sealock.core.errors import UsageError
 from sealock.core.masking import why_not_masked
 from sealock.core.scope import Scope
 from sealock.core.secret import Secret
@@ -15,6 +19,14 @@ def scope_words(scope: Scope) -> str:
     where = "deployments" if scope.deployments_only else "steps that name it"
     only = f" of the pipelines {', '.join(scope.pipelines)}" if scope.pipelines else ""
     return f"{where}{only}, on {branches}"
+
+
+def never_had(project: str, name: str) -> NoReturn:
+    """UsageError: there is no such secret, and was none."""
+    raise UsageError(
+        f"{printable(project)} never had a secret {printable(name)}",
+        resolution=f"`sealock secrets list {printable(project)}` lists them.",
+    )
 
 
 def masking_words(value: Secret) -> str | None:

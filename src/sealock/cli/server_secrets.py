@@ -12,7 +12,7 @@ from sealock.cli.api import Api, asked
 from sealock.cli.attempts import had
 from sealock.cli.build_names import find_build
 from sealock.cli.sanitize import printable
-from sealock.cli.secret_words import GIVEN_NOTHING, masking_words, scope_words
+from sealock.cli.secret_words import GIVEN_NOTHING, masking_words, never_had, scope_words
 from sealock.cli.server import page, tell_json
 from sealock.cli.sign_ins import SignIn
 from sealock.cli.words import Found, moment, said, table
@@ -57,7 +57,7 @@ class ServerSecrets:
             self._tell(list(live.values()), as_json, f"{printable(project)} has no secrets.")
         else:
             versions = [one for one in found if one["name"] == name]
-            self._tell(versions, as_json, f"{printable(project)} never had a secret {printable(name)}.")
+            self._tell(versions or never_had(project, name), as_json, "")
 
     def remove(self, project: str, name: str, version: int | None, *, ask: bool) -> None:
         """Destroy every version, or that one."""

@@ -55,6 +55,7 @@ class _Lines:
         self._order = InOrder()
         self._attempt = ""
         self._printed = False
+        self._reasons: set[str] = set()
 
     def build(self, found: Found) -> None:
         if not self.looked:
@@ -64,6 +65,7 @@ class _Lines:
         if attempt != self._attempt:
             self._order.tell(all_of_it=True)
             self._attempt, self._printed = attempt, False
+            self._reasons.clear()
         if attempt not in ("0", "1"):
             self._once(f"--- attempt {attempt}", attempt)
         self._waiting(found)
@@ -86,16 +88,23 @@ class _Lines:
         self._order.tell(all_of_it=True)
         for step in listed(found, "steps"):
             if said(step, "state") in ("failed", "stopped"):
-                reason = said(step, "reason")
+                reason = self._new_reason(step)
                 told = f"  {said(step, 'state')}: {said(step, 'name')}"
                 click.echo(told + (f", {reason}" if reason else ""))
         length = took(found)
         click.echo(f"{status(found)}" + (f" in {length}" if length else ""))
-        if reason := said(found, "reason"):
+        if reason := self._new_reason(found):
             click.echo(f"  {reason}")
         for line in self._next(found) if code else ():
             click.echo(f"  {line}")
         click.echo(page(self._sign_in, "builds", said(found, "id")))
+
+    def _new_reason(self, found: Found) -> str:
+        """Why it ended so; `` where that was told already."""
+        reason = said(found, "reason")
+        new = reason not in self._reasons
+        self._reasons.add(reason)
+        return reason if new else ""
 
     def _next(self, found: Found) -> Iterator[str]:
         """What may be done about one that is not green, as far as it is of use: one that failed before it
@@ -118,6 +127,7 @@ class _Lines:
         if begun is None or ended is None:
             return
         detail = said(phase, "detail")
+        self._reasons.add(detail)
         how = "done" if phase.get("ok") else "failed"
         told = f"    {how} in {seconds(max(0.0, ended - begun))}" + (f": {detail}" if detail else "")
         self._once(told, *key, "ended", at=ended)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
@@ -59,11 +60,11 @@ def add(name: str, *, labels: tuple[str, ...], machines: int, as_json: bool) -> 
     sign_in = signed_in()
     body = {"name": name, "labels": list(labels), "machines": machines}
 
-    async def ask(api: Api) -> Any:
+    async def ask(api: Api) -> tuple[Any, Any]:
         await api.post("workers", body=body)
         return await _invited(api, name)
 
-    _tell_invited(asked(sign_in, ask), name, sign_in.url, as_json)
+    _tell_invited(*asked(sign_in, ask), name, sign_in.url, as_json)
 
 
 @workers.command()
@@ -72,7 +73,7 @@ def add(name: str, *, labels: tuple[str, ...], machines: int, as_json: bool) -> 
 def invite(name: str, *, as_json: bool) -> None:
     """Print a new token for WORKER to join with, in the place of any before."""
     sign_in = signed_in()
-    _tell_invited(asked(sign_in, lambda api: _invited(api, name)), name, sign_in.url, as_json)
+    _tell_invited(*asked(sign_in, lambda api: _invited(api, name)), name, sign_in.url, as_json)
 
 
 @workers.command()
@@ -110,9 +111,9 @@ def remove(name: str, *, yes: bool) -> None:
         click.echo(f"  sealock keeper workers remove {said({'it': name}, 'it')}")
 
 
-async def _invited(api: Api, name: str) -> Any:
-    """Not sent again: the answer holds what is shown once."""
-    return await api.post("workers", name, "invite", again=False)
+async def _invited(api: Api, name: str) -> tuple[Any, Any]:
+    """The installation, and the invitation, which is asked for last and not again: it is shown once."""
+    return await api.get("installation"), await api.post("workers", name, "invite", again=False)
 
 
 def _row(worker: Found) -> list[str]:
@@ -147,16 +148,15 @@ def _tell_unknown(worker: Found) -> None:
     click.echo(f"  sealock keeper workers admit {name} {key}")
 
 
-def _tell_invited(made: Any, name: str, url: str, as_json: bool) -> None:
+def _tell_invited(site: Any, made: Any, name: str, url: str, as_json: bool) -> None:
     """How to join. The token alone on standard output, so that it can be piped on."""
     if as_json:
         tell_json(made)
         return
-    told, server = said({"it": name}, "it"), urlsplit(url).hostname
+    told, door = said({"it": name}, "it"), said(site, "workers").removeprefix("https://")
     click.echo(f"The token of {told} works once, for an hour. With it in FILE, run on its host:", err=True)
-    click.echo(
-        f"  sealock worker --server https://{server}:PORT --state /var/lib/sealock-worker --join FILE",
-        err=True,
-    )
-    click.echo("PORT is that of the server's setting `worker_listen`, 8444 by default.", err=True)
+    server = shlex.quote(f"https://{door or f'{urlsplit(url).hostname}:PORT'}")
+    click.echo(f"  sealock worker --server {server} --state /var/lib/sealock-worker --join FILE", err=True)
+    if not door:
+        click.echo("PORT is that of the server's setting `worker_listen`, 8444 by default.", err=True)
     click.echo(said(made, "token"))

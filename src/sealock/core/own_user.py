@@ -27,6 +27,10 @@ def become(user: str, owned: Sequence[Path], *, whose: str, needs: Sequence[Path
     """
     if not user or os.geteuid() != 0:
         name = _name(os.geteuid())
+        if os.geteuid() == 0:
+            return (
+                f"user: {name}; nothing that {name} runs is kept out. The {whose} can have a user of its own"
+            )
         return f"user: {name}; whoever else runs as {name}, and root, is not kept out"
     found = entry(user, whose)
     for directory in owned:

@@ -80,9 +80,8 @@ class Worker:
         await self._unless_stopped(self._until_known())
         if self._stopping.is_set():
             return
-        self._say(
-            f"ready: {welcome.name} takes {self._offer.machines} builds at once from {self._website.server}"
-        )
+        builds = "1 build" if self._offer.machines == 1 else f"{self._offer.machines} builds"
+        self._say(f"ready: {welcome.name} takes {builds} at once from {self._website.server}")
         renewing = asyncio.create_task(self._keep_certificate())
         try:
             await self._take_builds()

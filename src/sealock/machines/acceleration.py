@@ -71,7 +71,7 @@ async def _works(options: MachineOptions, images: Images) -> bool:
         log.warning(
             "KVM is there but does not work on this host%s, so machines run in software emulation, which is "
             "about twenty times slower.",
-            "" if groups is not None else f" for anybody but root ({KVM} has no group of its own)",
+            "" if groups is not None else f" for the user of machines ({KVM} has no group of its own)",
         )
     with suppress(OSError):
         write_whole(remembered, json.dumps({key: works}).encode())

@@ -73,6 +73,20 @@ def test_control_sequences_in_an_error_do_not_reach_the_terminal(tools: FakeTool
     assert sealock("run")[2] == "Error: ab\n  cd\n"
 
 
+@pytest.mark.parametrize("how", ["end", "no"])
+def test_the_line_of_a_question_without_an_answer_is_ended(
+    how: str, sealock: Sealock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def answer(text: str) -> str:
+        if how == "end":
+            raise EOFError
+        return how
+
+    monkeypatch.setattr("click.termui.visible_prompt_func", answer)
+    code, out, err = sealock("keeper", "end-all")
+    assert (code, err.endswith("\n")) == (130, how == "end"), out
+
+
 def test_ctrl_c_before_anything_runs_is_130(tools: FakeTools, sealock: Sealock) -> None:
     tools.fake_runner.raises = KeyboardInterrupt()
     assert sealock("run")[0] == 130

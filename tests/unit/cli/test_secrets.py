@@ -174,6 +174,8 @@ def test_versions_are_listed_and_destroyed_and_remembered(
     told = json.loads(sealock("secrets", "history", "shop", "TOKEN", "--json")[1])
     assert [each["version"] for each in told] == [1, 2]
     assert all(each["destroyed_at"] for each in told)
+    code, out, err = sealock("secrets", "history", "shop", "NOPE")
+    assert (code, out) == (2, "") and "shop never had a secret NOPE" in err
     assert "destroyed" in sealock("secrets", "history", "shop", "TOKEN")[1]
     assert sealock("secrets", "remove", "shop", "TOKEN", "--yes")[0] == 2
     assert not [path for path in tools.values._directory.rglob("*.json") if b'"data":"' in path.read_bytes()]

@@ -68,7 +68,7 @@ async def test_one_for_root_alone_is_said_once_and_not_used(
     device.chmod(0o600)
     for _ in range(3):
         assert await acceleration.decide(options, FakeImages()) == "tcg"
-    assert caplog.text.count("has no group of its own") == 1
+    assert caplog.text.count("for the user of machines") == 1
     assert not (tmp_path / "proofs").exists()
     device.chmod(0o660)
     assert await acceleration.decide(options, FakeImages()) == "kvm", "what was remembered is of before"

@@ -19,12 +19,15 @@ AccountPath = Annotated[str, Path(max_length=64, description="An account's id.")
 
 class Installation(Told):
     """public_key: receipts are signed with its other half, PEM. authority: of its certificates, PEM; null
-    with an operator's certificate."""
+    with an operator's certificate. keep_logs: days after a build's end, 0 for ever. workers: the address that
+    workers of other hosts are given; empty where it is not known."""
 
     name: str
     version: str
     public_key: str
     authority: str | None
+    keep_logs: int
+    workers: str
 
 
 class OwnAccount(Account):
@@ -42,6 +45,8 @@ async def installation(request: Request, asker: Anybody) -> Installation:
         version=site.version,
         public_key=site.public_key.decode(),
         authority=site.authority.decode() if site.authority else None,
+        keep_logs=site.keep_logs,
+        workers=site.workers,
     )
 
 
