@@ -77,8 +77,10 @@ class SealedShelf(MemoryShelf):
         return self._memory.removals.get(run) or await self.shelf.removal(run)
 
 
-def write_phase(writer: LogWriter, name: str, commands: Iterable[tuple[str, bytes, int]], at: float) -> None:
-    """A phase with its commands: line, output, exit code. It ends badly if one does."""
+def write_phase(
+    writer: LogWriter, name: str, commands: Iterable[tuple[str, bytes, int | None]], at: float
+) -> None:
+    """A phase with its commands: line, output, exit code (None: stopped). It ends badly if one does."""
     writer.mark(to_text(PhaseStarted(name, at)))
     ok = True
     for number, (line, output, code) in enumerate(commands, 1):

@@ -18,6 +18,7 @@ from sealock.core.access import Permission
 from sealock.core.builds import BuildView
 from sealock.core.log_pages import LogGroup, LogOutline, LogPage, OpenLog
 from sealock.web.closing import ClosingResponse, while_allowed
+from sealock.web.pages import build_words as words
 from sealock.web.pages.build_access import NoLog, attempt_of, build_for, opened, still_may
 from sealock.web.pages.build_words import took
 from sealock.web.pages.frame import Asker, render
@@ -43,7 +44,8 @@ async def log_page(
     try:
         async with opened(request, build, attempt, asker.person) as log:
             outline = await log.outline()
-            number = page or page_of(outline.failing_line or max(1, outline.total_lines))
+            failing = _failing_line(outline, build, attempt)
+            number = page or page_of(failing or max(1, outline.total_lines))
             shown = await log.page(number)
     except NoLog as none:
         return render(request, "build/log.html", asker=asker, build=build, missing=none)
@@ -59,8 +61,8 @@ async def log_page(
         attempt=number,
         page=shown,
         lines=lines,
-        failing_page=page_of(outline.failing_line) if outline.failing_line else None,
-        failing_line=outline.failing_line,
+        failing_page=page_of(failing) if failing else None,
+        failing_line=failing,
     )
 
 
@@ -85,7 +87,8 @@ async def outline_of_log(request: Request, build_id: str, asker: Asker, attempt:
     """What can be folded, what the build said of itself, and where it failed."""
     build = await build_for(request, asker.person, build_id, Permission.LOGS_READ)
     async with _opened(request, build, attempt, asker) as log:
-        return _json(_outline(await log.outline()))
+        found = await log.outline()
+        return _json(_outline(found, build, attempt))
 
 
 @router.get("/search")
@@ -181,18 +184,29 @@ def _json(content: object) -> Response:
     return Response(json.dumps(content), media_type="application/json")
 
 
-def _outline(found: LogOutline) -> dict[str, Any]:
+def _failing_line(found: LogOutline, build: BuildView, attempt: int | None) -> int | None:
+    """None while the attempt runs: where its log would open if it ended now is no failure yet."""
+    is_over = found.complete or build.ended_at is not None or (attempt or build.attempt) < build.attempt
+    return found.failing_line if is_over else None
+
+
+def _outline(found: LogOutline, build: BuildView, attempt: int | None) -> dict[str, Any]:
     counted = iter(range(10**9))
+    is_newest = attempt in (None, build.attempt)
+    stopped = words.stopped_phases(build) if is_newest else frozenset()
     return {
         "total_lines": found.total_lines,
         "complete": found.complete,
-        "groups": [_group(each, counted) for each in found.groups],
+        "groups": [_group(each, counted, stopped) for each in found.groups],
         "notes": [asdict(note) for note in found.notes],
-        "failing_line": found.failing_line,
+        "failing_line": _failing_line(found, build, attempt),
     }
 
 
-def _group(group: LogGroup, counted: Any) -> dict[str, Any]:
+def _group(group: LogGroup, counted: Any, stopped: frozenset[str]) -> dict[str, Any]:
+    """stopped: names of phases that were. So was a command that ended without an exit code."""
+    is_stopped = group.ok is False and group.exit_code is None
+    is_stopped = is_stopped and (group.kind == "command" or group.name in stopped)
     return {
         "id": next(counted),
         "kind": group.kind,
@@ -202,7 +216,8 @@ def _group(group: LogGroup, counted: Any) -> dict[str, Any]:
         "lines": None if group.last is None else group.last - group.first + 1,
         "is_open": group.is_open,
         "ok": group.ok,
+        "stopped": is_stopped,
         "exit_code": group.exit_code,
         "took": None if group.seconds is None else took(group.seconds),
-        "groups": [_group(each, counted) for each in group.groups],
+        "groups": [_group(each, counted, stopped) for each in group.groups],
     }

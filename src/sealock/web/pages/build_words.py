@@ -65,6 +65,15 @@ def failing_step(build: BuildView) -> StepView | None:
     return next(iter(bad + running), None)
 
 
+def stopped_phases(build: BuildView) -> frozenset[str]:
+    """Names of the phases that did not end by themselves: those of stopped steps, and whatever a cancelled
+    build was at."""
+    if build.outcome is Outcome.CANCELLED:
+        return frozenset(phase.name for phase in build.phases if phase.ok is not True)
+    steps = (step for step in build.steps if step.state is StepState.STOPPED)
+    return frozenset(step.name if step.kind == "setup" else f"{step.kind}:{step.name}" for step in steps)
+
+
 def has_failed(build: BuildView) -> bool:
     """It ended other than green."""
     return build.state is BuildState.ENDED and build.outcome is not Outcome.GREEN

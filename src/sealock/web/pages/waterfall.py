@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 
 from sealock.core.build_state import BuildState
 from sealock.core.builds import BuildView, PhaseView
+from sealock.web.pages.build_words import stopped_phases
 
 WORTH_SAYING = 0.5
 """Seconds. Less than that is not called a difference."""
@@ -27,7 +28,7 @@ class Bar:
     """name: as people read it. start, width, before: per cent of the whole; before is where the bar would
     have ended in the last green build, None if that had no such stretch. seconds: how long it took, so far
     if it is `running`. difference: seconds more than in the last green build, None if there is nothing to
-    say. looks: `ok`, `bad`, `running` or `wait`."""
+    say. looks: `ok`, `bad`, `stopped`, `running`, `queue` or `wait`."""
 
     name: str
     start: float
@@ -110,9 +111,10 @@ def _stretches(build: BuildView, now: float) -> list[_Stretch]:
     begun = phases[0].started_at if phases else build.started_at
     over = build.ended_at if build.ended_at is not None else now
     waited = max(build.created_at, over if begun is None else min(begun, over))
+    stopped = stopped_phases(build)
     looks = "wait" if begun is None and build.ended_at is None else "queue"
     found = [_Stretch(QUEUE, build.created_at, waited, looks)] + [
-        _phase(phase, build, over) for phase in phases
+        _phase(phase, build, over, stopped) for phase in phases
     ]
     return _told_apart(found)
 
@@ -127,11 +129,11 @@ def _told_apart(stretches: list[_Stretch]) -> list[_Stretch]:
     return found
 
 
-def _phase(phase: PhaseView, build: BuildView, over: float) -> _Stretch:
+def _phase(phase: PhaseView, build: BuildView, over: float, stopped: frozenset[str]) -> _Stretch:
     begin = max(build.created_at, phase.started_at)
     end = max(begin, over if phase.ended_at is None else phase.ended_at)
     goes_on = phase.ended_at is None and build.ended_at is None
-    looks = "running" if goes_on else "ok" if phase.ok else "bad"
+    looks = "running" if goes_on else "ok" if phase.ok else "stopped" if phase.name in stopped else "bad"
     return _Stretch(phase.name, begin, end, looks, phase.detail)
 
 

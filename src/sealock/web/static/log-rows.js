@@ -304,7 +304,7 @@ export class Rows {
     }
     const button = element.firstChild;
     const how = told(group);
-    element.className = `h h-${group.kind} ${group.ok === false ? "h-bad" : ""}`;
+    element.className = `h h-${group.kind} ${group.ok === false && !group.stopped ? "h-bad" : ""}`;
     element.style.setProperty("--depth", depth);
     button.type = "button";
     button.className = "fold";
@@ -337,7 +337,7 @@ function told(group) {
   const parts = [];
   if (group.lines) parts.push(`${group.lines} ${group.lines === 1 ? "line" : "lines"}`);
   if (group.took) parts.push(group.took);
-  if (group.kind !== "group" && group.ok === false) parts.push(group.exit_code === null ? "failed" : `exit code ${group.exit_code}`);
+  if (group.kind !== "group" && group.ok === false) parts.push(group.stopped ? "stopped" : group.exit_code === null ? "failed" : `exit code ${group.exit_code}`);
   if (group.ok === null && group.last === null && group.kind !== "group") parts.push("running");
   return parts.join(" · ");
 }

@@ -13,7 +13,7 @@ import pytest
 
 from sealock.core.access import Membership
 from sealock.core.build import Outcome
-from sealock.core.builds import run_id
+from sealock.core.builds import PhaseView, run_id
 from sealock.core.grant import Role
 from sealock.core.sealed import LOCAL_ACCOUNT
 from tests.support.fake_log import SealedShelf, write_phase
@@ -88,6 +88,30 @@ async def test_the_outline_has_what_can_be_folded_and_the_failing_line(
     command = test["groups"][0]
     assert (command["name"], command["exit_code"], command["took"]) == ("make test", 1, "1.5 s")
     assert len({setup["id"], test["id"], command["id"]}) == 3
+
+
+async def test_while_it_runs_no_line_is_where_it_failed(site: Site, browser: httpx2.AsyncClient) -> None:
+    writer = site.shelf.begin(site.project.id, run_id(site.running, 1))
+    write_phase(writer, "setup", [("true", b"one\ntwo\n", 1)], time.time())
+    path = f"/builds/{site.running}/log"
+    assert (await browser.get(f"{path}/outline?attempt=1")).json()["failing_line"] is None
+    assert "Where it failed" not in (await browser.get(path)).text
+    writer.close()
+    assert (await browser.get(f"{path}/outline?attempt=1")).json()["failing_line"] is not None
+
+
+@pytest.mark.parametrize(("outcome", "stopped"), [(Outcome.CANCELLED, True), (Outcome.RED, False)])
+async def test_what_was_stopped_is_not_told_to_have_failed(
+    site: Site, browser: httpx2.AsyncClient, outcome: Outcome, stopped: bool
+) -> None:
+    build, now = await site.build(outcome), time.time()
+    site.alter(build, phases=(PhaseView("test:unit", now, now, ok=False),))
+    writer = site.shelf.begin(site.project.id, run_id(build, 1))
+    code = None if stopped else 3
+    write_phase(writer, "test:unit", [("sleep 9", b"one\n", code)], now)
+    writer.close()
+    (phase,) = (await browser.get(f"/builds/{build}/log/outline?attempt=1")).json()["groups"]
+    assert (phase["stopped"], phase["groups"][0]["stopped"]) == (stopped, stopped)
 
 
 async def test_a_search_says_how_many_and_gives_some(site: Site, browser: httpx2.AsyncClient) -> None:

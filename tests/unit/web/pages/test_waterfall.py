@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sealock.core.build import Outcome
-from sealock.core.build_state import BuildState, Trigger
-from sealock.core.builds import BuildView, PhaseView
+from sealock.core.build_state import BuildState, StepState, Trigger
+from sealock.core.builds import BuildView, PhaseView, StepView
 from sealock.web.pages.waterfall import Waterfall, waterfall
 
 BUILD = BuildView(
@@ -36,6 +36,14 @@ def test_the_wait_and_each_phase_have_a_bar_where_they_were() -> None:
         ("unit", 15, 85, 85, "bad"),
     ]
     assert (found.seconds, found.green, found.difference) == (100, None, None)
+
+
+def test_what_was_stopped_is_not_told_to_have_failed() -> None:
+    cancelled = replace(BUILD, outcome=Outcome.CANCELLED)
+    assert [bar.looks for bar in waterfall(cancelled, None, now=0).bars] == ["queue", "ok", "stopped"]
+    step = StepView(1, "unit", "test", StepState.STOPPED)
+    silent = replace(BUILD, outcome=Outcome.SILENT, steps=(step,))
+    assert [bar.looks for bar in waterfall(silent, None, now=0).bars] == ["queue", "ok", "stopped"]
 
 
 def test_each_differs_from_the_last_green_build_if_it_is_worth_saying() -> None:
