@@ -71,6 +71,9 @@ class KeeperTools:
     def keeper(self) -> FakeKeeper:
         return self.fake
 
+    def keeper_introduction(self, name: str) -> str:
+        return f'{{"name": "{name}"}}'
+
     def keeper_control(self) -> FakeKeeper:
         return self.fake
 
@@ -85,6 +88,12 @@ def tools() -> KeeperTools:
 
 def test_it_runs_and_logs_to_standard_error(sealock: Sealock) -> None:
     assert sealock("keeper") == (0, "", "serving\n")
+
+
+def test_an_introduction_says_which_role_a_website_does_not_need(sealock: Sealock) -> None:
+    code, out, err = sealock("keeper", "introduce", "web-1")
+    assert (code, out) == (0, '{"name": "web-1"}\n'), "what authorities.json takes, and nothing else"
+    assert "leave out `operator`" in err
 
 
 def test_a_keeper_that_cannot_start_says_why(sealock: Sealock, tools: KeeperTools) -> None:

@@ -120,3 +120,18 @@ def test_what_an_attempt_printed_is_not_the_next_ones(capsys: pytest.CaptureFixt
     shown.build(build | {"attempt": 2})
     shown.ended(build | {"attempt": 2}, 3)
     assert "sealock logs" not in capsys.readouterr().out
+
+
+def test_a_reason_is_told_once_for_phase_step_and_build(capsys: pytest.CaptureFixture[str]) -> None:
+    reason = "`make test` ended with exit code 1"
+    phase = {"name": "test:unit", "started_at": 1.0, "ended_at": 2.0, "ok": False, "detail": reason}
+    steps = [
+        {"name": "unit", "state": "failed", "reason": reason},
+        {"name": "lint", "state": "failed", "reason": "no"},
+    ]
+    build = {"id": "1", "attempt": 1, "status": "red", "reason": reason, "phases": [phase], "steps": steps}
+    told = telling(SignIn("https://ci.example.com", Secret(b"t"), "ada", "", ""), quiet=True, as_json=False)
+    told.build(build)
+    told.ended(build, 1)
+    out = capsys.readouterr().out
+    assert out.count(reason) == 1 and "  failed: unit\n" in out and "  failed: lint, no\n" in out
