@@ -18,6 +18,7 @@ from sealock.core.project_settings import ProjectSettings
 from sealock.core.queue import Supersede
 from sealock.core.scope import Scope
 from sealock.core.sealed import LOCAL_ACCOUNT
+from sealock.link import running as running_module
 from sealock.link.errors import NotKnown
 from sealock.link.website import Website
 from sealock.link.worker import Offer, Worker
@@ -275,6 +276,21 @@ async def test_a_worker_that_is_told_twice_gives_back_what_it_has(
     view = await site.build(build)
     assert (view.state, view.outcome) == (BuildState.QUEUED, None)
     assert machines.records[0].state is MachineState.GONE
+
+
+async def test_one_that_is_told_twice_does_not_wait_for_a_website_that_is_away(
+    made: Bench, site: WorkerSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when all of a server was killed: its builds are tried again when their leases end."""
+    monkeypatch.setattr(running_module, "GIVING_BACK", 1.0)
+    build = await site.push(await site.add_project(made), publish(made, tmp_path, LONG))
+    _, identity = await site.joined()
+    machines = FakeMachines(made.root)
+    async with Builder(made, machines).working(site.url, identity):
+        await running(site, build)
+        await site.stop()
+    assert machines.records[0].state is MachineState.GONE
+    assert (await site.build(build)).state is BuildState.RUNNING
 
 
 async def test_a_build_goes_on_while_the_website_is_restarted(

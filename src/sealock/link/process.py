@@ -86,7 +86,9 @@ class LinkedWorker:
 
 
 async def _stop_with_input(worker: Worker) -> None:
+    """Whoever started us is gone, and with them the website: there is nobody to finish a build for."""
     await end_of_input()
+    worker.stop()
     worker.stop()
 
 

@@ -36,6 +36,9 @@ log = logging.getLogger(__name__)
 STOPPING = 60.0
 """Seconds in which the end of a build is said, its log included, once nothing beats for it any more."""
 
+GIVING_BACK = 15.0
+"""Seconds in which a build is said to be given back. Where nobody hears it, its lease ends by itself."""
+
 STOPPED = "the worker was stopped"
 FAILED = "failed"
 """How a build came out that could not be run."""
@@ -107,12 +110,12 @@ class RunningBuild:
     def __init__(self, website: Website, job: Job, host: HostPorts) -> None:
         self._job, self._host = job, host
         self._link = JobLink(website, job)
-        self._stopped = False
+        self._stopped = asyncio.Event()
         self._task: asyncio.Task[RunResult] | None = None
 
     def stop(self) -> None:
-        """Give it back: its machine is destroyed, and another try is asked for."""
-        self._stopped = True
+        """Give it back: its machine is destroyed, and another try is asked for, once and not for long."""
+        self._stopped.set()
         if self._task is not None:
             self._task.cancel()
 
@@ -147,11 +150,11 @@ class RunningBuild:
         if _is_lost(told):
             return "lost"
         cancelled = isinstance(say, Ends) and say.outcome is Outcome.CANCELLED
-        if cancelled and self._stopped and not told.done():
+        if cancelled and self._stopped.is_set() and not told.done():
             say = Fails(STOPPED, temporary=True)
         saying = asyncio.create_task(self._say(say, logs, reporting))
         try:
-            return await _unless_lost(saying, told)
+            return await _unless_lost(saying, told, self._stopped)
         finally:
             saying.cancel()
             await asyncio.gather(saying, return_exceptions=True)
@@ -233,12 +236,17 @@ async def _result(run: asyncio.Task[RunResult]) -> RunResult:
     return await run
 
 
-async def _unless_lost(saying: asyncio.Task[str], told: asyncio.Task[Beat]) -> str:
-    """What is said, unless the build is lost first. One that is cancelled has no more beats, so it is not
-    waited for without end."""
-    await asyncio.wait({saying, told}, return_when=asyncio.FIRST_COMPLETED)
+async def _unless_lost(saying: asyncio.Task[str], told: asyncio.Task[Beat], stopped: asyncio.Event) -> str:
+    """What is said, unless the build is lost first. One that is cancelled has no more beats, and one that is
+    given back nobody here waits for, so neither is waited for without end."""
+    stopping = asyncio.create_task(stopped.wait())
+    try:
+        await asyncio.wait({saying, told, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stopping.cancel()
+        await asyncio.gather(stopping, return_exceptions=True)
     if not saying.done() and not _is_lost(told):
-        await asyncio.wait({saying}, timeout=STOPPING)
+        await asyncio.wait({saying}, timeout=GIVING_BACK if stopped.is_set() else STOPPING)
     if not saying.done():
         return "lost"
     try:
