@@ -12,6 +12,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from sealock.core.files import make_private_directory
+
 MACHINE = "SEALOCK_MACHINE"
 OWNER = "SEALOCK_OWNER"
 PREFIX = "sealock-"
@@ -82,9 +84,12 @@ class Mark:
         return self.parent / self.machine
 
     def make(self) -> None:
-        """Put it there. It appears with its owner's name in it or not at all."""
+        """Put it there. It appears with its owner's name in it or not at all; which machines there are is
+        nobody else's to see, though others may pass through the runtime directory. PermanentError."""
+        make_private_directory(self.parent)
+        self.parent.chmod(0o700)
         unnamed = self.parent / f".{self.machine}"
-        unnamed.mkdir(parents=True, mode=0o700)
+        unnamed.mkdir(mode=0o700)
         (unnamed / "owner").write_text(str(self.owner))
         unnamed.rename(self.directory)
 

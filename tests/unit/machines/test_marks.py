@@ -78,6 +78,16 @@ def test_a_mark_is_there_with_its_owner_or_not_at_all(tmp_path: Path) -> None:
     assert find(tmp_path / "machines") == []
 
 
+@pytest.mark.parametrize("was", [None, 0o755])
+def test_which_machines_there_are_is_nobody_elses_to_see(tmp_path: Path, was: int | None) -> None:
+    """Though a keeper or a website of another user may pass through the directory around them."""
+    tmp_path.chmod(0o711)
+    if was is not None:
+        (tmp_path / "machines").mkdir(mode=was)
+    Mark(tmp_path / "machines", MACHINE_ID, this_process()).make()
+    assert (tmp_path / "machines").stat().st_mode & 0o777 == 0o700
+
+
 def test_a_mark_that_cannot_be_read_is_nobodys(tmp_path: Path) -> None:
     (tmp_path / MACHINE_ID).mkdir()
     (tmp_path / MACHINE_ID / "owner").write_text("nonsense")
