@@ -45,7 +45,16 @@ class FileBackend:
             return Wrapped(_id(kek), aead.encrypt(subkey, value, associated))
 
     def unwrap(self, wrapped: Wrapped, associated: bytes) -> Secret:
-        """The secret again, with whichever of the two keys wrapped it."""
+        """The secret again, with whichever of the two keys wrapped it. A rotation that ends meanwhile gives
+        the new one the other's name, where it is looked for once more."""
+        try:
+            return self._unwrap(wrapped, associated)
+        except PermanentError:
+            if self._next.exists():
+                raise
+        return self._unwrap(wrapped, associated)
+
+    def _unwrap(self, wrapped: Wrapped, associated: bytes) -> Secret:
         with self._find(wrapped.key).subkey(PURPOSE) as subkey:
             return aead.decrypt(subkey, wrapped.data, associated)
 

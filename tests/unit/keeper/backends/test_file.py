@@ -36,6 +36,25 @@ def test_the_old_key_is_gone_in_the_end(path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o400
 
 
+def test_a_rotation_that_ends_between_finding_a_key_and_reading_it_loses_nothing(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend = FileBackend(path)
+    after = backend.begin_rotation(backend.current())
+    with Secret(VALUE) as value:
+        wrapped = backend.wrap(value, b"")
+    find = backend._find
+
+    def slowly(key: str) -> FileKek:
+        found = find(key)
+        backend.end_rotation(after)
+        return found
+
+    monkeypatch.setattr(backend, "_find", slowly)
+    with backend.unwrap(wrapped, b"") as opened:
+        assert opened.reveal() == VALUE
+
+
 def test_a_next_key_that_was_exchanged_does_not_become_the_key(path: Path, tmp_path: Path) -> None:
     backend = FileBackend(path)
     after = backend.begin_rotation(backend.current())
