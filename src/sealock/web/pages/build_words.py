@@ -74,6 +74,12 @@ def stopped_phases(build: BuildView) -> frozenset[str]:
     return frozenset(step.name if step.kind == "setup" else f"{step.kind}:{step.name}" for step in steps)
 
 
+def lacks_image(build: BuildView) -> bool:
+    """Its worker has no image of the name it asks for, which a restart alone does not change. Its reason is
+    the only place that says so."""
+    return build.outcome is Outcome.ERROR and build.reason.startswith("there is no image ")
+
+
 def has_failed(build: BuildView) -> bool:
     """It ended other than green."""
     return build.state is BuildState.ENDED and build.outcome is not Outcome.GREEN

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 import time
+from pathlib import Path
 
 import httpx2
 import pytest
 
+from sealock.builds.worker_wire import shown
 from sealock.core.build import Outcome
 from sealock.core.builds import PhaseView
+from sealock.core.errors import UsageError
+from sealock.machines.image.store import ImageStore
 from tests.support.site import COMMIT, Site
 
 pytestmark = pytest.mark.anyio
@@ -52,6 +56,18 @@ async def test_code_that_could_not_be_fetched_leads_to_the_projects_key(
     head = await head_of(browser, build)
     assert f'href="/projects/{site.project.id}#repository-title"' in head
     assert "could not run it" not in head and "Restart failed only" not in head
+
+
+async def test_an_image_that_is_not_there_is_not_to_be_restarted(
+    site: Site, browser: httpx2.AsyncClient, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError) as raised:
+        ImageStore(tmp_path / "images").find("nothere")
+    build = await site.build(Outcome.ERROR)
+    site.alter(build, reason=shown(raised.value))
+    head = await head_of(browser, build)
+    assert "nothere" in head and "name another after <code>image:</code>" in head
+    assert "could not run it" not in head
 
 
 async def test_the_icon_of_the_page_says_how_the_build_stands_without_a_script(

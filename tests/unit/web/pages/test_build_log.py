@@ -91,6 +91,7 @@ async def test_the_outline_has_what_can_be_folded_and_the_failing_line(
 
 
 async def test_while_it_runs_no_line_is_where_it_failed(site: Site, browser: httpx2.AsyncClient) -> None:
+    assert isinstance(site.shelf, SealedShelf)
     writer = site.shelf.begin(site.project.id, run_id(site.running, 1))
     write_phase(writer, "setup", [("true", b"one\ntwo\n", 1)], time.time())
     path = f"/builds/{site.running}/log"
@@ -106,6 +107,7 @@ async def test_what_was_stopped_is_not_told_to_have_failed(
 ) -> None:
     build, now = await site.build(outcome), time.time()
     site.alter(build, phases=(PhaseView("test:unit", now, now, ok=False),))
+    assert isinstance(site.shelf, SealedShelf)
     writer = site.shelf.begin(site.project.id, run_id(build, 1))
     code = None if stopped else 3
     write_phase(writer, "test:unit", [("sleep 9", b"one\n", code)], now)
