@@ -19,6 +19,7 @@ from sealock.livelog import outline_form
 from sealock.livelog.format import FILE_HEADER_LENGTH, TAG_LENGTH, ChunkHeader, Flags
 from sealock.livelog.outline import Outlining
 from sealock.web.pages.build_log import _outline
+from tests.support.build_views import RED
 from tests.support.shelf import ACCOUNT, PROJECT, RUN, ShelfFixture
 
 pytestmark = pytest.mark.anyio
@@ -116,7 +117,7 @@ async def look(lab: ShelfFixture) -> LogOutline:
             await opened.page(1)
     finally:
         lab.shelf.readers.close()
-    json.dumps(_outline(found), allow_nan=False).encode()
+    json.dumps(_outline(found, RED, None), allow_nan=False).encode()
     (found.failing_command or "").encode()
     return found
 
