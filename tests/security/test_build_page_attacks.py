@@ -26,10 +26,10 @@ from sealock.core.queue import Obstacle, Reason, Waiting
 from sealock.web.pages import build_live, build_words
 from sealock.web.pages.frame import ENVIRONMENT
 from sealock.web.pages.waterfall import waterfall
+from tests.support.build_views import RED as BUILD
 from tests.support.fake_log import SealedShelf, write_phase
 from tests.support.site import Site, make_site
 from tests.unit.web.pages.test_build_live import served
-from tests.unit.web.pages.test_waterfall import BUILD
 
 pytestmark = pytest.mark.anyio
 

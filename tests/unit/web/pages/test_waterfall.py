@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sealock.core.build import Outcome
-from sealock.core.build_state import StepState
+from sealock.core.build_state import BuildState, StepState
 from sealock.core.builds import BuildView, PhaseView, StepView
 from sealock.web.pages.waterfall import Waterfall, waterfall
 from tests.support.build_views import RED as BUILD
