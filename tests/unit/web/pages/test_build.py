@@ -65,7 +65,7 @@ def test_every_trigger_has_its_words(trigger: Trigger, some_build: BuildView) ->
 
 @pytest.fixture
 def some_build() -> BuildView:
-    from tests.unit.web.pages.test_waterfall import BUILD
+    from tests.support.build_views import RED as BUILD
 
     return BUILD
 
