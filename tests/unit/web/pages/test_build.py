@@ -16,6 +16,7 @@ from sealock.core.builds import BuildView, StepView
 from sealock.core.grant import Role
 from sealock.core.sealed import LOCAL_ACCOUNT
 from sealock.web.pages import build_words as words
+from tests.support.build_views import RED
 from tests.support.site import Site
 
 pytestmark = pytest.mark.anyio
@@ -65,9 +66,7 @@ def test_every_trigger_has_its_words(trigger: Trigger, some_build: BuildView) ->
 
 @pytest.fixture
 def some_build() -> BuildView:
-    from tests.support.build_views import RED as BUILD
-
-    return BUILD
+    return RED
 
 
 async def test_while_it_waits_it_says_where_and_why(site: Site, browser: httpx2.AsyncClient) -> None:
