@@ -296,8 +296,8 @@ async def test_no_byte_can_be_lost_or_changed(small: Path, tmp_path: Path) -> No
     for number, place in enumerate(places):
         flipped = whole[:place] + bytes([whole[place] ^ 16]) + whole[place + 1 :]
         for kind, content in (("cut", whole[:place]), ("flipped", flipped)):
-            if kind == "flipped" and place in range(3, 10):
-                continue  # gzip's own flags, time and system, of which nothing is kept
+            if kind == "flipped" and (place in range(3, 10) or place == len(whole) - 9):
+                continue  # gzip flags, time, system and fill bits, of which nothing is kept
             small.write_bytes(content)
             async with open_database(f"sqlite:///{tmp_path}/{kind}{number}.db") as database:
                 with pytest.raises(SealockError):
