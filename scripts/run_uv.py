@@ -73,7 +73,8 @@ def main() -> None:
         [sys.executable, "-m", "pip", "config", "list"], check=True, capture_output=True, text=True
     ).stdout
     uv = Path(sys.executable).parent / "uv"
-    os.execve(uv, ["uv", *sys.argv[1:]], {**translate(parse(listing)), **os.environ})  # noqa: S606
+    variables = {**translate(parse(listing)), **os.environ}
+    os.execve(uv, ["uv", *sys.argv[1:]], variables)  # noqa: S606 - a list, and no shell
 
 
 if __name__ == "__main__":

@@ -149,7 +149,8 @@ class Serving:
     def _workers_here(self) -> str:
         """Where the local worker reaches the door for workers."""
         host, port = _host_and_port(self._settings.worker_listen)
-        return f"https://{'localhost' if host in HERE or host == '0.0.0.0' else host}:{port}"  # noqa: S104
+        here = (*HERE, "0.0.0.0")  # noqa: S104 - what an operator may have written, nothing is bound to it
+        return f"https://{'localhost' if host in here else host}:{port}"
 
     @property
     def _workers_elsewhere(self) -> str:

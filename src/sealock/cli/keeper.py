@@ -10,7 +10,7 @@ from dataclasses import asdict
 import click
 
 from sealock.cli.keeper_workers import workers
-from sealock.cli.telling import tell
+from sealock.cli.saying import say
 from sealock.cli.tools import Tools
 
 
@@ -75,4 +75,4 @@ keeper.add_command(workers)
 
 
 def _say(line: str) -> None:
-    tell(line, err=True)
+    say(line, err=True)

@@ -18,6 +18,7 @@ from click.shell_completion import CompletionItem
 from sealock import __version__
 from sealock.cli.errors import tell
 from sealock.cli.help_words import with_words
+from sealock.cli.saying import lead_nowhere
 from sealock.core.errors import ExitCode, SealockError
 
 if TYPE_CHECKING:
@@ -156,7 +157,7 @@ def _called(tools: Tools, arguments: Sequence[str] | None) -> object:
 
 def _reader_gone() -> int:
     """The program our output was piped into has ended; the interpreter must not say so again."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    lead_nowhere(sys.stdout.fileno())
     return ExitCode.INFRASTRUCTURE
 
 

@@ -16,7 +16,7 @@ import click
 from sealock.cli.child_environment import environment_of
 from sealock.cli.children import Child, Children
 from sealock.cli.sanitize import printable
-from sealock.cli.telling import tell
+from sealock.cli.saying import say
 from sealock.cli.tools import Tools
 from sealock.core.errors import UsageError
 from sealock.core.lease import KeeperAway
@@ -67,7 +67,7 @@ async def _run(tools: Tools, ready: Ready, machines: int | None) -> None:
             await stop.asked.wait()
     finally:
         await children.stop()
-    tell("Stopped.")
+    say("Stopped.")
 
 
 def _child(name: str, command: list[str], up: str | tuple[str, ...], patience: float = 20.0) -> Child:
@@ -117,7 +117,7 @@ class _Stop:
     def _take(self) -> None:
         if not self.asked.is_set():
             self.asked.set()
-            tell("Stopping: builds that run may finish; once more to give them back to the queue.")
+            say("Stopping: builds that run may finish; once more to give them back to the queue.")
         elif self.worker is not None:
             self.worker.tell(signal.SIGTERM)
 
@@ -144,4 +144,4 @@ def _tell(ready: Ready) -> None:
 
 def _say(name: str, line: str) -> None:
     if line:
-        tell(f"{name}: {printable(line)}")
+        say(f"{name}: {printable(line)}")

@@ -6,7 +6,7 @@ import asyncio
 
 import click
 
-from sealock.cli.telling import tell
+from sealock.cli.saying import say
 from sealock.cli.tools import Tools
 from sealock.core.own_process import open_many_files
 
@@ -24,9 +24,9 @@ def web(tools: Tools, *, attended: bool) -> None:
     """
     open_many_files()
     server = tools.server()
-    server.shut_in(tell)
+    server.shut_in(say)
     # Whoever starts us has made the link, which the one made here would take the place of.
     ready = asyncio.run(server.make_ready(link=not attended))
     if ready.setup is not None:
         click.echo(f"set it up at {ready.setup.reveal().decode()}")
-    asyncio.run(server.serve(tell, attended=attended))
+    asyncio.run(server.serve(say, attended=attended))

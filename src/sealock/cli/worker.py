@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from sealock.cli.sanitize import printable
-from sealock.cli.telling import tell
+from sealock.cli.saying import say
 from sealock.cli.tools import Tools
 from sealock.core.errors import UsageError
 from sealock.core.own_process import leave_no_dump
@@ -83,4 +83,4 @@ def _read(file: str) -> Secret:
 
 
 def _say(line: str) -> None:
-    tell(printable(line))
+    say(printable(line))

@@ -10,10 +10,10 @@ import pytest
 
 SAYS = """
 import sys
-from sealock.cli.telling import tell
+from sealock.cli.saying import say
 sys.stdin.readline()
 for number in range(3):
-    tell(f"line {number}", err=sys.argv[1] == "err")
+    say(f"line {number}", err=sys.argv[1] == "err")
 print("went on", file=sys.stdout if sys.argv[1] == "err" else sys.stderr)
 """
 

@@ -16,17 +16,17 @@ GONE = frozenset({errno.EPIPE, errno.EIO, errno.EBADF})
 """Nobody will ever read from there again."""
 
 
-def tell(line: str, *, err: bool = False) -> None:
+def say(line: str, *, err: bool = False) -> None:
     """Say a line, if it can be said. err: on standard error."""
     try:
         click.echo(line, err=err)
     except OSError as error:
         if error.errno in GONE:
-            _say_to_nobody(sys.stderr.fileno() if err else sys.stdout.fileno())
+            lead_nowhere(sys.stderr.fileno() if err else sys.stdout.fileno())
 
 
-def _say_to_nobody(stream: int) -> None:
-    """Have the stream lead nowhere, for what still waits in it and for all that comes."""
+def lead_nowhere(stream: int) -> None:
+    """Have an open file lead nowhere, for what still waits to be written to it and for all that comes."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream)
     os.close(nowhere)
