@@ -23,8 +23,6 @@ from sealock.link.errors import NotKnown
 from sealock.link.website import Website
 from sealock.link.worker import Offer, Worker
 from sealock.machines.fake import FakeMachines, Faults
-from sealock.store.database.engine import open_database
-from sealock.store.database.migrations.run import upgrade
 from tests.support.checkout import Bench, bench, commit, git, make_repository
 from tests.support.worker_site import Builder, WorkerSite, worker_site
 
@@ -41,10 +39,8 @@ def made(tmp_path: Path) -> Iterator[Bench]:
 
 @pytest.fixture
 async def site(tmp_path: Path) -> AsyncIterator[WorkerSite]:
-    async with open_database(f"sqlite:///{tmp_path}/server.db") as database:
-        await upgrade(database)
-        async with worker_site(tmp_path, database) as found:
-            yield found
+    async with worker_site(tmp_path) as found:
+        yield found
 
 
 def publish(made: Bench, root: Path, text: str) -> str:

@@ -26,8 +26,6 @@ from sealock.link.website import Website
 from sealock.link.worker import Offer, Worker
 from sealock.livelog.files import LogFiles
 from sealock.machines.fake import FakeMachines
-from sealock.store.database.engine import open_database
-from sealock.store.database.migrations.run import upgrade
 from tests.support.checkout import Bench, bench
 from tests.support.worker_site import Builder, WorkerSite, worker_site
 
@@ -42,10 +40,8 @@ def made(tmp_path: Path) -> Iterator[Bench]:
 
 @pytest.fixture
 async def site(tmp_path: Path) -> AsyncIterator[WorkerSite]:
-    async with open_database(f"sqlite:///{tmp_path}/server.db") as database:
-        await upgrade(database)
-        async with worker_site(tmp_path, database) as found:
-            yield found
+    async with worker_site(tmp_path) as found:
+        yield found
 
 
 @pytest.fixture

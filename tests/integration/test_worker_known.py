@@ -17,8 +17,6 @@ from sealock.keeper.signing import public_half
 from sealock.keeper.worker_messages import RemoveWorker
 from sealock.link import worker as worker_module
 from sealock.machines.fake import FakeMachines
-from sealock.store.database.engine import open_database
-from sealock.store.database.migrations.run import upgrade
 from tests.integration.test_worker_builds import GREEN, ended, publish, until
 from tests.support.checkout import Bench, bench
 from tests.support.keeper import BUILDER, EVERYTHING
@@ -44,10 +42,8 @@ def made(tmp_path: Path) -> Iterator[Bench]:
 
 @pytest.fixture
 async def site(tmp_path: Path) -> AsyncIterator[WorkerSite]:
-    async with open_database(f"sqlite:///{tmp_path}/server.db") as database:
-        await upgrade(database)
-        async with worker_site(tmp_path, database, WEBSITE, admitted=False) as found:
-            yield found
+    async with worker_site(tmp_path, WEBSITE, admitted=False) as found:
+        yield found
 
 
 async def says(builder: Builder, what: str) -> bool:
@@ -99,12 +95,10 @@ async def test_a_worker_that_was_removed_at_the_keeper_fails_a_build_and_waits(
 
 
 async def test_a_website_that_is_an_operator_admits_who_joins(tmp_path: Path, made: Bench) -> None:
-    async with open_database(f"sqlite:///{tmp_path}/server.db") as database:
-        await upgrade(database)
-        async with worker_site(tmp_path, database, admitted=False) as site:
-            build = await site.push(await site.add_project(made), publish(made, tmp_path, GREEN))
-            _, identity = await site.joined()
-            builder = Builder(made, FakeMachines(made.root))
-            async with builder.working(site.url, identity):
-                assert (await ended(site, build)).outcome is Outcome.GREEN, builder.said
-            assert not await says(builder, "waiting: ")
+    async with worker_site(tmp_path, admitted=False) as site:
+        build = await site.push(await site.add_project(made), publish(made, tmp_path, GREEN))
+        _, identity = await site.joined()
+        builder = Builder(made, FakeMachines(made.root))
+        async with builder.working(site.url, identity):
+            assert (await ended(site, build)).outcome is Outcome.GREEN, builder.said
+        assert not await says(builder, "waiting: ")

@@ -23,8 +23,6 @@ from sealock.link.errors import Lost, NotTaken
 from sealock.link.identity import trusting
 from sealock.link.job import JobLink
 from sealock.link.website import Website
-from sealock.store.database.engine import open_database
-from sealock.store.database.migrations.run import upgrade
 from tests.support.checkout import Bench, bench
 from tests.support.site import make_site
 from tests.support.worker_site import WorkerSite, worker_site
@@ -40,10 +38,8 @@ def made(tmp_path: Path) -> Iterator[Bench]:
 
 @pytest.fixture
 async def site(tmp_path: Path) -> AsyncIterator[WorkerSite]:
-    async with open_database(f"sqlite:///{tmp_path}/server.db") as database:
-        await upgrade(database)
-        async with worker_site(tmp_path, database) as found:
-            yield found
+    async with worker_site(tmp_path) as found:
+        yield found
 
 
 @pytest.fixture

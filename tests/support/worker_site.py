@@ -47,7 +47,8 @@ from sealock.machines.reaper import HostReaper
 from sealock.pipeline.reader import read_plan
 from sealock.providers.git.local import LocalRepositories
 from sealock.store.database.builds import DatabaseBuilds
-from sealock.store.database.engine import Database
+from sealock.store.database.engine import Database, open_database
+from sealock.store.database.migrations.run import upgrade
 from sealock.store.database.projects import DatabaseProjects
 from sealock.store.database.workers import DatabaseWorkers
 from sealock.store.queue.database import DatabaseQueue
@@ -182,13 +183,17 @@ class WorkerSite:
 
 @asynccontextmanager
 async def worker_site(
-    root: Path, database: Database, peer: Peer = EVERYTHING, *, admitted: bool = True
+    root: Path, peer: Peer = EVERYTHING, *, admitted: bool = True
 ) -> AsyncIterator[WorkerSite]:
-    """Served until the block is left. peer: what the website is to the keeper. admitted: the keeper knows the
-    worker of the tests from the beginning."""
+    """Served until the block is left, over a database of its own. peer: what the website is to the keeper.
+    admitted: the keeper knows the worker of the tests from the beginning."""
     keeper = KeeperFixture(root / "keeper-home", admitted=admitted)
     socket = root / "keeper.sock"
-    async with serving(keeper, socket, Peers({os.geteuid(): peer})):
+    async with (
+        open_database(f"sqlite:///{root}/server.db") as database,
+        serving(keeper, socket, Peers({os.geteuid(): peer})),
+    ):
+        await upgrade(database)
         site = WorkerSite(root, database, keeper, socket)
         await site.start()
         try:
