@@ -21,6 +21,7 @@ from sealock.store.sealed import SealedFiles
 from tests.support.checkout import git, make_repository
 from tests.support.images import cache_directory
 from tests.support.keeper_process import key_sets_of
+from tests.support.processes import standing
 from tests.support.search import found, places
 from tests.support.traces import left, traces
 
@@ -167,11 +168,8 @@ def cksum(value: bytes) -> str:
 def test_the_search_finds_what_is_planted(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"before" + b64encode(b"x" + VARIABLE + b"y") + b"after")
     value = VARIABLE.split(b"'")[0]
-    with subprocess.Popen(["sleep", "60"], env={"A": value.decode()}) as process:
-        try:
-            where = found([VARIABLE, value], places(tmp_path))
-        finally:
-            process.kill()
+    with standing({"A": value.decode()}) as process:
+        where = found([VARIABLE, value], places(tmp_path))
     assert where == [str(tmp_path / "file"), f"/proc/{process.pid}/environ"]
 
 

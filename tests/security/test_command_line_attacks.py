@@ -22,6 +22,7 @@ from sealock.cli.trust import fingerprint_of
 from sealock.core.build import Outcome
 from sealock.core.errors import PermanentError, SealockError, UsageError
 from sealock.core.secret import Secret
+from tests.support.search import places
 from tests.support.server_commands import Sealock, calling
 from tests.support.site_thread import RunningSite, site_in_thread
 from tests.support.website import PASSWORD, served
@@ -280,7 +281,7 @@ def test_neither_token_nor_password_is_in_any_output(
 
 
 def test_the_token_is_in_no_programs_arguments_or_environment(running: RunningSite, tmp_path: Path) -> None:
-    """As other users of the host see it: /proc while the command waits for its standard input."""
+    """As other users of the host see it: /proc, from before the command has read it until it ends."""
     code = "import sys; from sealock.cli.main import run_command_line; sys.exit(run_command_line(None))"
     arguments = ["login", running.url, "--token", "-", "--fingerprint", fingerprint_of(running.authority)]
     with subprocess.Popen(
@@ -290,11 +291,17 @@ def test_the_token_is_in_no_programs_arguments_or_environment(running: RunningSi
         stderr=subprocess.STDOUT,
         env=os.environ | {"XDG_CONFIG_HOME": str(tmp_path / "config")},
     ) as process:
-        seen = Path(f"/proc/{process.pid}/cmdline").read_bytes()
-        seen += Path(f"/proc/{process.pid}/environ").read_bytes()
+        assert process.stdin is not None
+        assert process.stdout is not None
         token = running.call(running.site.token())
-        said, _ = process.communicate(token.encode(), timeout=60)
+        process.stdin.write(token.encode())
+        process.stdin.close()
+        seen = b""
+        while process.poll() is None:
+            seen += b"".join(shown for _, shown in places())
+        said = process.stdout.read()
     assert process.returncode == 0, said
+    assert b"--token\0-\0" in seen
     assert token.encode() not in seen + said
     assert (kept := SignIns().current()) is not None and kept.token.reveal() == token.encode()
 

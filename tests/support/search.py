@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from base64 import b64encode
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -20,7 +21,8 @@ def places(*directories: Path) -> Iterator[tuple[str, bytes]]:
     for directory in directories:
         for path in sorted(directory.rglob("*")):
             if path.is_file() and not path.is_symlink():
-                yield str(path), path.read_bytes()
+                with suppress(FileNotFoundError):  # what is written anew at that moment
+                    yield str(path), path.read_bytes()
     for process in Path("/proc").iterdir():
         if process.name.isdecimal() and int(process.name) != os.getpid():
             for name in ("cmdline", "environ"):

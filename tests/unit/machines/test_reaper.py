@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,18 +14,10 @@ from sealock.core.scratch import scratch
 from sealock.machines import marks
 from sealock.machines.marks import Mark, Owner
 from sealock.machines.reaper import HostReaper
+from tests.support.processes import CAT, standing
 
 MACHINE = os.urandom(16).hex()
 DEAD = Owner(2**22 + 1, 1, "another-boot")
-
-
-@contextmanager
-def sleeping(environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    with subprocess.Popen(["sleep", "60"], env=environment) as child:
-        try:
-            yield child
-        finally:
-            child.kill()
 
 
 def of(machine: str, remains: list[Remains]) -> list[Remains]:
@@ -44,7 +33,7 @@ def test_nothing_is_found_where_nothing_is(tmp_path: Path) -> None:
 
 
 def test_a_process_of_the_dead_is_ended(tmp_path: Path) -> None:
-    with sleeping(marks.environment(MACHINE, DEAD)) as child:
+    with standing(marks.environment(MACHINE, DEAD)) as child:
         expected = Remains(MACHINE, "process", str(child.pid), DEAD.pid, True)
         assert of(MACHINE, HostReaper(tmp_path).find()) == [expected]
         assert of(MACHINE, HostReaper(tmp_path).reap()) == [expected]
@@ -53,7 +42,7 @@ def test_a_process_of_the_dead_is_ended(tmp_path: Path) -> None:
 
 
 def test_one_of_the_living_is_shown_and_stays(tmp_path: Path) -> None:
-    with sleeping(marks.environment(MACHINE, marks.this_process())) as child:
+    with standing(marks.environment(MACHINE, marks.this_process())) as child:
         (found,) = of(MACHINE, HostReaper(tmp_path).find())
         assert (found.owner, found.orphaned) == (os.getpid(), False)
         assert of(MACHINE, HostReaper(tmp_path).reap()) == []
@@ -74,13 +63,10 @@ def test_one_of_the_living_is_shown_and_stays(tmp_path: Path) -> None:
 def test_one_without_both_marks_is_not_ours(tmp_path: Path, environment: dict[str, str]) -> None:
     """Whatever it is called."""
     program = tmp_path / "qemu-system-x86_64"
-    program.symlink_to("/bin/sleep")
-    with subprocess.Popen([program, "60"], env=environment) as child:
-        try:
-            assert of(MACHINE, HostReaper(tmp_path).reap()) == []
-            assert child.poll() is None
-        finally:
-            child.kill()
+    program.symlink_to(CAT)
+    with standing(environment, program) as child:
+        assert of(MACHINE, HostReaper(tmp_path).reap()) == []
+        assert child.poll() is None
 
 
 def test_directories_of_the_dead_are_removed(tmp_path: Path) -> None:
