@@ -5,83 +5,30 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]
-from playwright.async_api import BrowserContext, Page, expect
+from playwright.async_api import Page, expect
 
 from sealock.core.build import Outcome
 from sealock.core.builds import run_id
 from sealock.core.event import CommandStarted, PhaseStarted
 from sealock.core.event_text import to_text
-from sealock.core.log import LogWriter
 from tests.support.browser import chromium, fail_with, screenshot, signed_in
+from tests.support.build_desk import Desk, begin_live, build_desk, in_window, line
 from tests.support.fake_log import SealedShelf, write_phase
-from tests.support.site import ServedSite, progress, serve_site
+from tests.support.site import progress, serve_site
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 LINES = 3000
 
 
-@dataclass
-class Desk:
-    """A served site, a browser, a window that is signed in, and whatever its pages complained of."""
-
-    served: ServedSite
-    browser: Any
-    context: BrowserContext
-    failing: int
-    complaints: list[str]
-
-    async def open(self, path: str, context: BrowserContext | None = None) -> Page:
-        page = await (context or self.context).new_page()
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.on("console", lambda told: self.complaints.append(told.text) if told.type == "error" else None)
-        await page.goto(f"{self.served.url}{path}")
-        return page
-
-    async def red(self, fragment: str = "", context: BrowserContext | None = None) -> Page:
-        page = await self.open(f"/builds/{self.served.site.red}{fragment}", context)
-        await page.wait_for_selector(".log.is-open .l:not(.waiting)")
-        return page
-
-
 @pytest.fixture
 async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
-    async with (
-        SealedShelf(tmp_path / "logs") as shelf,
-        serve_site(tmp_path, shelf=shelf) as served,
-        chromium() as browser,
-    ):
-        failing = fail_with(served, LINES)
-        context = await signed_in(browser, served)
-        made = Desk(served, browser, context, failing, [])
+    async with build_desk(tmp_path, LINES) as made:
         yield made
-        await context.close()
-        assert not made.complaints
-
-
-def line(page: Page, number: int) -> Any:
-    return page.locator(f'.log-box .l[data-n="{number}"]:not(.waiting)')
-
-
-async def in_window(page: Page, number: int) -> bool:
-    """Whether that line is seen: within the box, and within the window."""
-    return bool(
-        await page.evaluate(
-            """(number) => {
-              const row = document.querySelector(`.log-box .l[data-n="${number}"]`);
-              if (!row) return false;
-              const here = row.getBoundingClientRect(), box = row.closest(".log-box").getBoundingClientRect();
-              return here.top >= box.top - 1 && here.bottom <= box.bottom + 1 && here.top >= 0
-                && here.bottom <= innerHeight;
-            }""",
-            number,
-        )
-    )
 
 
 async def test_a_failed_build_opens_at_the_line_that_says_why(desk: Desk) -> None:
@@ -214,48 +161,6 @@ async def top_line(page: Page) -> int:
               (row) => row.getBoundingClientRect().top >= top).dataset.n; }"""
         )
     )
-
-
-@dataclass
-class Live:
-    """The running build, whose log is being written."""
-
-    desk: Desk
-    writer: LogWriter
-    written: int = 0
-
-    async def print(self, lines: int) -> None:
-        shelf = self.desk.served.site.shelf
-        assert isinstance(shelf, SealedShelf)
-        for _ in range(lines):
-            self.written += 1
-            self.writer.write(b"live %d\n" % self.written)
-        self.writer.flush()
-        await shelf.tell(run_id(self.desk.served.site.running, 1))
-
-    async def shown(self, page: Page) -> list[str]:
-        """What stands in the log from its beginning to its end, gone through from above."""
-        found: dict[int, str] = {}
-        await page.evaluate("document.querySelector('.log-box').scrollTop = 0")
-        for _ in range(200):
-            rows = await page.locator(".log-box .l:not(.waiting)").evaluate_all(
-                "(rows) => rows.map((row) => [Number(row.dataset.n), row.querySelector('.x').textContent])"
-            )
-            found.update({number: text for number, text in rows})
-            more = await page.evaluate(
-                """() => { const box = document.querySelector(".log-box"), before = box.scrollTop;
-                box.scrollTop += box.clientHeight; return box.scrollTop > before; }"""
-            )
-            await page.wait_for_timeout(30)
-            if not more and len(found) >= self.written:
-                break
-        return [found[number] for number in sorted(found)]
-
-
-async def begin_live(desk: Desk) -> Live:
-    site = desk.served.site
-    assert isinstance(site.shelf, SealedShelf)
-    return Live(desk, site.shelf.begin(site.project.id, run_id(site.running, 1)))
 
 
 async def test_a_running_build_is_followed_although_its_command_has_not_ended_well_yet(desk: Desk) -> None:

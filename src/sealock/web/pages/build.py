@@ -1,7 +1,8 @@
 """A build's page: what became of it and why, where its time went, its steps, its log, open at the failure.
 
-What changes while a build runs is in parts (`build/head.html`, `build/steps.html`), each with an address of
-its own, so that a page that is open fetches them anew when it is told to. The buttons are forms.
+What changes while a build runs is in parts (`build/head.html`, `build/steps.html`), and so is what is said of
+its log (`build/about.html`), which changes when it ends. Each has an address of its own, so that a page that
+is open fetches them anew when it is told to. The buttons are forms.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from sealock.web.problems import sentence
 BEFORE, BEHIND = 8, 40
 """Lines of the log around the one it opens at that are in the page itself."""
 
-PARTS = ("head", "steps")
+PARTS = ("head", "steps", "about")
 NO_LINES = Markup()
 
 router = APIRouter(prefix="/builds/{build_id}", include_in_schema=False)
@@ -61,19 +62,20 @@ class Opening:
 async def build_page(request: Request, build_id: str, asker: Asker) -> Response:
     """The page."""
     build = await build_for(request, asker.person, build_id, Permission.BUILDS_READ)
-    shown = await _shown(request, asker, build)
-    log = await _opening(request, build, asker.person)
-    until = await log_kept_until(service_of(request), build)
-    return render(request, "build/page.html", asker=asker, log=log, kept_until=until, **shown)
+    shown = await _shown(request, asker, build) | await _of_log(request, asker, build)
+    return render(request, "build/page.html", asker=asker, **shown)
 
 
 @router.get("/part/{part}")
 async def part_of_page(request: Request, build_id: str, part: str, asker: Asker) -> Response:
-    """A part of it as it is now: `head` or `steps`."""
+    """A part of it as it is now: `head`, `steps`, or `about` its log."""
     build = await build_for(request, asker.person, build_id, Permission.BUILDS_READ)
     if part not in PARTS:
         raise HTTPException(404, "There is no such part.")
-    return render(request, f"build/{part}.html", asker=asker, **await _shown(request, asker, build))
+    shown = await _shown(request, asker, build)
+    if part == "about":
+        shown |= await _of_log(request, asker, build)
+    return render(request, f"build/{part}.html", asker=asker, **shown)
 
 
 @router.post("/cancel")
@@ -124,6 +126,12 @@ async def _shown(request: Request, asker: Asker, build: BuildView) -> dict[str, 
         "may_restart": _may(asker, build, Permission.BUILDS_START) and build.state is BuildState.ENDED,
         "may_read_log": _may(asker, build, Permission.LOGS_READ),
     }
+
+
+async def _of_log(request: Request, asker: Asker, build: BuildView) -> dict[str, Any]:
+    """What they show of its log."""
+    until = await log_kept_until(service_of(request), build)
+    return {"log": await _opening(request, build, asker.person), "kept_until": until}
 
 
 def _may(asker: Asker, build: BuildView, permission: Permission) -> bool:

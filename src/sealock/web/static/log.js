@@ -186,6 +186,16 @@ function start(view) {
     data.failing = "";
     open();
   });
+  document.addEventListener("part", ({ detail: about }) => { // the build ended: what is said of its log has changed
+    if (!about.matches(".log-about")) return;
+    const none = about.querySelector(".log-none");
+    if (total) none?.remove(); // what is there stays, whatever became of the log since
+    else if (none) {
+      live?.stop();
+      box.hidden = view.querySelector(".log-tools").hidden = true;
+      view.querySelector(".log-state").textContent = "";
+    }
+  });
   setInterval(() => { if (live?.isOpen && !document.hidden) readOutline().then(() => rows.grow(total)); }, 15000);
   open();
 }
