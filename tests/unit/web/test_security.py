@@ -70,6 +70,22 @@ async def test_every_answer_has_the_headers(asked: httpx2.AsyncClient, path: str
     assert len(answer.headers["x-request-id"]) == 32
 
 
+def test_what_the_headers_ask_of_browsers() -> None:
+    """Spelled out once more: what is only compared with itself could be taken away unseen."""
+    told = {name: value for name, value in HEADERS.items() if name != "Content-Security-Policy"}
+    permitted = told.pop("Permissions-Policy").split(", ")
+    assert told == {
+        "Strict-Transport-Security": "max-age=31536000",
+        "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "DENY",
+        "Referrer-Policy": "same-origin",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Cross-Origin-Resource-Policy": "same-origin",
+    }
+    assert {"camera=()", "microphone=()", "geolocation=()", "display-capture=()"} <= set(permitted)
+    assert all(each.endswith("=()") for each in permitted)
+
+
 async def test_refusals_have_the_headers_too(asked: httpx2.AsyncClient) -> None:
     answers = [
         await asked.get("/", headers={"Host": "evil.example.net"}),
