@@ -31,9 +31,9 @@ from sealock.web.hooks import SIGNATURE, sign
 from sealock.web.origin import Origin
 from sealock.web.rates import Rate, Rates
 from sealock.web.tls import Listen, Website
+from tests.support.ports import free_port
 from tests.support.postgres import cluster
 from tests.support.site import HOST_KEY, Site
-from tests.support.website import free_port
 
 PUSHES, SENDERS, RUNS = 200, 10, 3
 KEPT = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"}

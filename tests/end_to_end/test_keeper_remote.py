@@ -15,7 +15,8 @@ from sealock.core.image import Image
 from tests.support.checkout import git, make_repository
 from tests.support.images import cache_directory
 from tests.support.keeper_process import RunningKeeper
-from tests.support.keeper_remote import AskingHost, admit, free_port, listening_keeper, make_certificates
+from tests.support.keeper_remote import AskingHost, admit, listening_keeper, make_certificates
+from tests.support.ports import free_port
 from tests.support.traces import left, traces
 
 pytestmark = pytest.mark.slow

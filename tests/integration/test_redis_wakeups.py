@@ -17,7 +17,7 @@ from sealock.store.redis.address import RedisServer, server_of
 from sealock.store.redis.wakeups import CHANNEL, MOST_UNTOLD, RedisWakeups, redis_wakeups
 from tests.support.certificates import make_certificate
 from tests.support.database_proxy import proxy
-from tests.support.postgres import free_port
+from tests.support.ports import free_port
 from tests.support.redis import PASSWORD, RedisProcess, redis_process
 
 pytestmark = pytest.mark.anyio

@@ -18,7 +18,8 @@ from sealock.core.errors import SealockError, TemporaryError, UsageError
 from sealock.store.database.engine import open_database
 from tests.support.certificates import make_certificate
 from tests.support.database_proxy import proxy
-from tests.support.postgres import PASSWORD, USER, Cluster, cluster, free_port, tls_settings
+from tests.support.ports import free_port
+from tests.support.postgres import PASSWORD, USER, Cluster, cluster, tls_settings
 
 pytestmark = pytest.mark.anyio
 HOST, IMPOSTOR = "database.example", "impostor.example"

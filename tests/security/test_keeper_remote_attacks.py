@@ -23,10 +23,10 @@ from tests.support.keeper_remote import (
     NAME,
     AskingHost,
     admit,
-    free_port,
     listening_keeper,
     make_certificates,
 )
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.slow
 

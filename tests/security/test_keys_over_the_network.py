@@ -14,7 +14,8 @@ import pytest
 from sealock.core.release import KeysBackedUp, KeysDestroyed, RotationEnded
 from sealock.ledger.releases import read_entries
 from tests.support.keeper_process import RunningKeeper, environment
-from tests.support.keeper_remote import AskingHost, admit, free_port, listening_keeper, make_certificates
+from tests.support.keeper_remote import AskingHost, admit, listening_keeper, make_certificates
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.slow
 HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIITc4QHi8JWxKO2tYrzRmfUJVJucup6Jb7U+vZPaVG+Y"

@@ -9,6 +9,7 @@ import os
 import re
 import resource
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -19,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from sealock.core.files import make_private_directory
-from tests.support.website import free_port
+from tests.support.ports import free_port
 
 PUBLIC = ("certificate.pem", "installation.pub")
 """What everybody may read, as it is given to everybody."""
@@ -68,10 +69,13 @@ def shared(root: Path) -> list[str]:
     """What somebody else but its owner may change, or read although it is no directory."""
     found = []
     for path in [*root.rglob("*")]:
-        mode = path.lstat().st_mode
-        if path.is_symlink() or path.is_socket():
+        try:
+            mode = path.lstat().st_mode
+        except FileNotFoundError:
+            continue  # it was there for a moment only, as a database's journal is
+        if stat.S_ISLNK(mode) or stat.S_ISSOCK(mode):
             continue
-        forbidden = 0o022 if path.is_dir() else 0o077
+        forbidden = 0o022 if stat.S_ISDIR(mode) else 0o077
         if mode & forbidden and path.name not in PUBLIC:
             found.append(f"{path.relative_to(root)} {mode & 0o7777:04o}")
     return found

@@ -17,8 +17,8 @@ import pytest
 
 from tests.support.checkout import memory
 from tests.support.own_users import KEEPER, SETTINGS, WEBSITE, WEBSITE_ID, libraries, python_for_all
+from tests.support.ports import free_port
 from tests.support.taken_over_website import Aims
-from tests.support.website import free_port
 
 pytestmark = pytest.mark.slow
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -57,13 +56,6 @@ class AskingHost:
             env=self.settings,
         )
         return done.returncode, done.stdout, done.stderr
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        assert isinstance(port, int)
-        return port
 
 
 def admit(directory: Path, introduction: str) -> None:

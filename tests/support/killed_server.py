@@ -28,7 +28,7 @@ from sealock.cli.children import Child
 from sealock.cli.login import NEEDED
 from sealock.core.access import Permission
 from sealock.machines.reaper import marked_processes
-from tests.support.website import free_port
+from tests.support.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 UP = 120.0

@@ -10,7 +10,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -169,13 +168,6 @@ def tls_settings(directory: Path, certificate: Path, key: Path) -> dict[str, str
         "ssl_cert_file": str(directory / certificate.name),
         "ssl_key_file": str(directory / key.name),
     }
-
-
-def free_port() -> int:
-    """A TCP port of loopback nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from pathlib import Path
 from sealock.core.secret import Secret
 from sealock.store.redis.address import RedisServer, server_of
 from tests.support.certificates import make_certificate
-from tests.support.postgres import free_port
+from tests.support.ports import free_port
 
 PASSWORD = "correct horse"
 

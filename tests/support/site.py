@@ -71,10 +71,11 @@ from sealock.web.streams import Streams
 from sealock.web.tls import Listen, Website
 from tests.support.hosted import Hosted
 from tests.support.migrated import copy_tables
+from tests.support.ports import free_port
 from tests.support.site_builds import COMMIT, LOG, OTHER_ACCOUNT, AlteredBuilds, SiteBuilds, progress
 from tests.support.site_log import MemoryShelf
 from tests.support.site_visitors import Visitors
-from tests.support.website import ORIGIN, free_port
+from tests.support.website import ORIGIN
 
 __all__ = ["COMMIT", "HOST_KEY", "LOG", "OTHER_ACCOUNT", "ServedSite", "Site", "make_site", "progress"]
 HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFSJVb0nhkTqr4C0A8IVcN5R3qWZFbPBEmpxdb0Hj7kZ"

@@ -20,7 +20,7 @@ import httpx2
 from sealock.cli.login import NEEDED
 from sealock.core.access import Permission
 from tests.support.images import cache_directory
-from tests.support.website import free_port
+from tests.support.ports import free_port
 
 UP = "Sealock runs at "
 PASSWORD = "correct horse battery"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -28,6 +27,7 @@ from sealock.web.ports import WebPorts
 from sealock.web.rates import Rates
 from sealock.web.streams import Streams
 from sealock.web.tls import Listen, Website
+from tests.support.ports import free_port
 
 PROJECT, OTHER = "1" * 32, "2" * 32
 SECRETS = {PROJECT: bytes(range(32)), OTHER: bytes(range(32, 64))}
@@ -120,8 +120,3 @@ async def served(
     finally:
         website.stop()
         await asyncio.wait_for(task, 30)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
