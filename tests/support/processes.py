@@ -1,4 +1,4 @@
-"""A process that only stands there, with the environment and name a test gives it."""
+"""Processes: one that only stands there, with what a test gives it, and whether one still runs."""
 
 from __future__ import annotations
 
@@ -28,3 +28,12 @@ def standing(environment: Mapping[str, str], program: Path = CAT) -> Iterator[su
             yield process
         finally:
             process.kill()
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process is there and not only waits for its parent to notice its end."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state not in {"Z", "X"}

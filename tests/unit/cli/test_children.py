@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import subprocess
 import sys
@@ -15,6 +14,7 @@ import pytest
 
 from sealock.cli.children import Child, Children
 from sealock.core.errors import PermanentError
+from tests.support.processes import is_running
 
 SERVES = "print('serving', flush=True)\nimport sys\nsys.stdin.read()\n"
 
@@ -24,7 +24,7 @@ def program(text: str, name: str = "part", patience: float = 20.0) -> Child:
 
 
 async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not holds():  # noqa: ASYNC110 - of another process
             await asyncio.sleep(0.01)
 
@@ -120,13 +120,4 @@ def test_what_was_started_ends_with_a_supervisor_that_was_killed(tmp_path: Path)
         assert process.stdout is not None and process.stdout.readline() == "up\n"
         process.kill()
     child = int((tmp_path / "pid").read_text())
-    asyncio.run(until(lambda: not _runs(child)))
-
-
-def _runs(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
-    return state != "Z"
+    asyncio.run(until(lambda: not is_running(child)))
