@@ -17,7 +17,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sealock.core.build_state import StepState
@@ -116,6 +116,7 @@ async def test_what_is_said_of_a_build_is_text(site: Site, browser: httpx2.Async
 
 
 @given(text=st.text(min_size=1, max_size=200).filter(str.strip))
+@settings(deadline=None)
 def test_any_text_stays_text(text: str) -> None:
     """As many elements as with ordinary words of the same lengths and lines."""
     ordinary = re.sub(r"\S", "x", text)

@@ -125,6 +125,7 @@ def test_every_way_of_reading_lines_comes_to_the_same(lines: list[bytes]) -> Non
 
 
 @given(st.text(st.characters(categories=("L", "N", "P", "S", "Zs"), exclude_characters="\n"), max_size=80))
+@settings(deadline=None)
 def test_ordinary_text_of_any_script_stays_as_it_is(text: str) -> None:
     if not re.search("[\u115f\u1160\u3164\uffa0]", text):  # letters that cannot be seen
         assert Ansi().show(text.encode()).text == text
