@@ -6,6 +6,7 @@ import signal
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 # Whatever lies elsewhere needs machines, servers or patience.
 QUICK = {"unit", "contract", "architecture"}
@@ -19,6 +20,11 @@ pytest_plugins = [
     "tests.support.postgres",
 ]
 pytest.register_assert_rewrite("tests.support.machine_contract", "tests.support.machines")
+
+
+# Its deadline for one example is in wall time, which a loaded machine takes at will.
+settings.register_profile("any host", settings(), deadline=None)
+settings.load_profile("any host")
 
 
 def pytest_configure() -> None:
