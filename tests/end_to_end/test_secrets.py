@@ -15,6 +15,7 @@ import pytest
 
 from scripts.sample.git_server import GitServer
 from sealock.core.image import Image
+from sealock.core.scope import disclose
 from sealock.core.sealed import Kind, Owner, Sealed
 from sealock.store.projects import ProjectFiles
 from sealock.store.sealed import SealedFiles
@@ -91,7 +92,8 @@ class Installation:
         values = []
         for each in sealed:
             with sets.open(each) as value:
-                values.append(value.reveal())
+                scoped = each.name.kind is Kind.SSH_KEY
+                values.append((disclose(value)[1] if scoped else value).reveal())
         # Of the SSH key as text, the lines that are the key itself.
         lines = [line for line in values.pop().split(b"\n") if len(line) > 20 and not line.startswith(b"--")]
         return [*values, *lines[2:]]
@@ -173,16 +175,23 @@ def test_the_search_finds_what_is_planted(tmp_path: Path) -> None:
     assert where == [str(tmp_path / "file"), f"/proc/{process.pid}/environ"]
 
 
-def test_what_is_for_protected_branches_is_refused_elsewhere(sealock: Installation) -> None:
+def test_what_is_for_protected_branches_or_for_no_directory_is_refused_elsewhere(
+    sealock: Installation,
+) -> None:
     source = sealock.root / "sample"
     make_repository(source, {"sealock.yml": PLAN})
     git(source, "branch", "topic")
     sealock("project", "add", "sample", "git@github.com:a/b.git")
-    sealock("secrets", "set", "sample", "TOKEN", typed=VARIABLE)
-    sealock("secrets", "set", "sample", "service.bin", "--as-file", typed=FILE)
-    with sealock.start("run", "sample", "--ref", "topic", "--project", "sample") as process:
-        out, err = process.communicate(timeout=200)
-    assert process.returncode == 2, out + err
-    assert b"may not have every secret it names" in err
-    assert b"it is for protected branches" in err
-    assert b"cksum" not in out
+    also = ("--directories",)
+    for options, branch, why in [
+        (also, "topic", b"it is for protected branches"),
+        ((), "main", b"it is not for builds of a directory"),
+    ]:
+        sealock("secrets", "set", "sample", "TOKEN", *options, typed=VARIABLE)
+        sealock("secrets", "set", "sample", "service.bin", "--as-file", *options, typed=FILE)
+        with sealock.start("run", "sample", "--ref", branch, "--project", "sample") as process:
+            out, err = process.communicate(timeout=200)
+        assert process.returncode == 2, out + err
+        assert b"may not have every secret it names" in err
+        assert why in err
+        assert b"cksum" not in out

@@ -16,7 +16,7 @@ from sealock.core.errors import SealockError
 from sealock.core.scope import Scope, enclose
 from sealock.core.secret import Secret
 from sealock.keeper.sealing import seal
-from tests.support.keeper import TOKEN, terms
+from tests.support.keeper import ORIGIN, TOKEN, terms
 from tests.support.keeper_process import RunningKeeper, running_keeper
 from tests.support.kms import CREDENTIALS, running_kms
 from tests.support.vault import RunningVault, running_vault
@@ -82,7 +82,7 @@ async def sealed_and_opened(keeper: RunningKeeper, value: bytes, attempt: int = 
     """By way of the keeper's socket alone: no other process has the back end."""
     client = keeper.client()
     to = await client.public_key(TOKEN.owner)
-    sealed = seal(TOKEN, enclose(Scope(protected_only=False), Secret(value)), to)
+    sealed = seal(TOKEN, enclose(Scope(protected_only=False, origin=ORIGIN), Secret(value)), to)
     async with client.lease(terms(attempt=attempt)) as lease:
         return (await lease.open(sealed, step="test:unit")).reveal()
 

@@ -19,6 +19,7 @@ from sealock.core.errors import PermanentError
 from sealock.core.lease import LeasedStep, LeaseRequest, NotKnownToKeeper
 from sealock.core.release import LeaseIssued, Released, WorkerAdmitted, WorkerRemoved
 from sealock.core.sealed import Kind
+from sealock.core.source import GitAddress, Origin
 from sealock.keeper import protocol
 from sealock.keeper.admission import FRESH
 from sealock.keeper.client import KeeperClient, LocalDoor
@@ -27,7 +28,7 @@ from sealock.keeper.sealing import new_pair
 from sealock.keeper.signing import AsWorker, public_half
 from sealock.keeper.statements import sign, told_lease, told_request
 from sealock.keeper.worker_messages import AdmitWorker, AskKnown, AskWorkers, Known, RemoveWorker
-from tests.support.keeper import BUILDER, EVERYTHING, TOKEN, KeeperFixture, name_of, serving, terms
+from tests.support.keeper import BUILDER, EVERYTHING, ORIGIN, TOKEN, KeeperFixture, name_of, serving, terms
 
 WEBSITE = Peer("web", frozenset({PeerRole.RELAY, PeerRole.SCHEDULER}))
 ITS_KEY = Ed25519PrivateKey.from_private_bytes(bytes(reversed(range(32))))
@@ -123,6 +124,9 @@ WIDER = (LeasedStep("test:unit", "test", "unit", (TOKEN, OTHER_SECRET)),)
         {"build": "b2"},
         {"attempt": 2},
         {"plan_digest": "sha256:1"},
+        {"origin": None},
+        {"origin": Origin(GitAddress("git", "git.example", 22, "team/other.git"), ORIGIN.host_keys)},
+        {"origin": Origin(ORIGIN.address, ("ssh-ed25519 AAAB",))},
         {"ssh_key": None},
         {"ssh_key": name_of(Kind.SSH_KEY, "ssh-key", 2)},
         {"lifetime": 86400.0},

@@ -65,7 +65,7 @@ class Lab:
         owner = owner_of(identity)
         version = self.values.next_version(owner, Kind.VARIABLE, "TOKEN")
         name = SealedName(owner.account, owner.project, Kind.VARIABLE, "TOKEN", version)
-        self.values.put(self.keeper.seal(name, value, scope))
+        self.values.put(self.keeper.seal(name, value, replace(scope, directories=True)))
         return name
 
     async def build(

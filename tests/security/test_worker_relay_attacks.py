@@ -20,7 +20,7 @@ from sealock.core.project import Project, ssh_key_name
 from sealock.core.project_settings import ProjectSettings
 from sealock.core.scope import Scope
 from sealock.core.sealed import LOCAL_ACCOUNT, DoesNotOpen, Kind, Owner, Sealed, SealedName
-from sealock.core.source import GitAddress
+from sealock.core.source import GitAddress, Origin
 from sealock.keeper import key_messages, protocol, worker_messages
 from sealock.keeper.carried_door import CarriedDoor
 from sealock.keeper.client import KeeperClient
@@ -30,7 +30,7 @@ from sealock.keeper.refusals import MOST_LINES, Refusals
 from sealock.keeper.relay import WorkerRelay
 from sealock.keeper.sealing import new_pair
 from sealock.keeper.statements import sign, told_lease
-from tests.support.keeper import AS_BUILDER, EVERYTHING, KeeperFixture, client, serving
+from tests.support.keeper import AS_BUILDER, EVERYTHING, ORIGIN, KeeperFixture, client, serving
 
 pytestmark = pytest.mark.anyio
 
@@ -76,9 +76,7 @@ def _view() -> BuildView:
 
 
 def _project(key: Sealed) -> Project:
-    return Project(
-        PROJECT, "shop", GitAddress("git", "h", 22, "shop.git"), ("k",), "ssh-ed25519 AAAA", key, 1.0
-    )
+    return Project(PROJECT, "shop", ORIGIN.address, ORIGIN.host_keys, "ssh-ed25519 AAAA", key, 1.0)
 
 
 def lies(*secrets: SealedName) -> Terms:
@@ -86,7 +84,7 @@ def lies(*secrets: SealedName) -> Terms:
     steps = (LeasedStep("test:unit", "test", "unit", secrets),)
     return Terms(
         build=RUN, attempt=1, account=LOCAL_ACCOUNT, project=PROJECT, plan_digest="sha256:0",
-        ssh_key=ssh_key_name(PROJECT, "shop", 1), steps=steps, branch="main", protected=True,
+        origin=ORIGIN, ssh_key=ssh_key_name(PROJECT, "shop", 1), steps=steps, branch="main", protected=True,
         fork=False, lifetime=LONGEST_LEASE,
     )  # fmt: skip
 
@@ -116,6 +114,9 @@ async def test_a_lease_is_on_the_servers_terms_whatever_the_worker_states(lab: L
         {"project": OTHER_PROJECT},
         {"ssh_key": ssh_key_name(OTHER_PROJECT, "other", 1)},
         {"ssh_key": ssh_key_name(PROJECT, "shop", 2)},
+        {"origin": None},
+        {"origin": Origin(GitAddress("git", "git.example", 22, "team/other.git"), ORIGIN.host_keys)},
+        {"origin": Origin(ORIGIN.address, ("ssh-ed25519 AAAB",))},
     ],
 )
 async def test_a_lease_for_what_the_worker_does_not_have_is_not_carried(

@@ -16,8 +16,10 @@ from sealock.core.release import Basis, Entry, Released
 from sealock.core.scope import Scope
 from sealock.core.sealed import Kind, Sealed, SealedName
 from sealock.core.secret import Secret
+from sealock.core.source import Origin
 
 ANY_BRANCH = Scope(protected_only=False)
+ANYWHERE = Scope(protected_only=False, directories=True)
 NOTHING = "0" * 64
 REFUSED = "0" * 16
 
@@ -145,10 +147,17 @@ def _may_lease(terms: Terms) -> bool:
     )
 
 
+def _ours(scope: Scope, origin: Origin) -> bool:
+    """A scope of tests that are not about repositories says none."""
+    return scope.origin is None or origin.is_within(scope.origin)
+
+
 def _suits(scope: Scope, terms: Terms, step: LeasedStep) -> bool:
     protected = terms.protected and terms.branch is not None and not terms.fork
+    ours = scope.directories if terms.origin is None else _ours(scope, terms.origin)
     return (
-        (protected or not scope.protected_only)
+        ours
+        and (protected or not scope.protected_only)
         and (step.kind == "deploy" or not scope.deployments_only)
         and (step.pipeline in scope.pipelines or not scope.pipelines)
     )

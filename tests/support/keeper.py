@@ -5,15 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from sealock.core.lease import LeasedStep, Stated, Terms
-from sealock.core.scope import Scope, enclose
+from sealock.core.scope import Scope, enclose, of_a_fetch
 from sealock.core.sealed import Kind, Sealed, SealedName
 from sealock.core.secret import Secret
+from sealock.core.source import GitAddress, Origin
 from sealock.keeper import protocol, sealing
 from sealock.keeper.authorities import Authorities
 from sealock.keeper.backends.file import FileBackend
@@ -36,6 +37,8 @@ from sealock.keeper.worker_messages import Admitted, AdmitWorker
 from sealock.ledger.releases import ReleaseLedger
 
 ACCOUNT, PROJECT, BUILD = "team", "parser", "b1"
+ORIGIN = Origin(GitAddress("git", "git.example", 22, "team/parser.git"), ("ssh-ed25519 AAAA",))
+"""The repository that the project of the tests builds."""
 EVERYTHING = Peer("local", frozenset(PeerRole))
 BUILDER = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 """What the worker of the tests signs with."""
@@ -65,10 +68,14 @@ def key_sets(directory: Path) -> KeySets:
     )
 
 
-def seal_value(sets: KeySets, name: SealedName, value: bytes, scope: Scope | None = None) -> Sealed:
-    """As whoever takes a secret from its owner does it."""
-    scoped = name.kind in {Kind.VARIABLE, Kind.FILE}
-    inside = enclose(scope or Scope(protected_only=False), Secret(value)) if scoped else Secret(value)
+def seal_value(
+    sets: KeySets, name: SealedName, value: bytes, scope: Scope | None = None, origin: Origin = ORIGIN
+) -> Sealed:
+    """As whoever takes a secret from its owner does it. origin: of the project, if the scope says none."""
+    scope = scope or Scope(protected_only=False)
+    scope = of_a_fetch(origin) if name.kind is Kind.SSH_KEY else replace(scope, origin=scope.origin or origin)
+    scoped = name.kind in {Kind.VARIABLE, Kind.FILE, Kind.SSH_KEY}
+    inside = enclose(scope, Secret(value)) if scoped else Secret(value)
     return sealing.seal(name, inside, sets.public_key(name.owner))
 
 
@@ -88,6 +95,7 @@ def terms(build: str = BUILD, attempt: int = 1, secrets: Sequence[SealedName] = 
         account=ACCOUNT,
         project=PROJECT,
         plan_digest="sha256:0",
+        origin=ORIGIN,
         ssh_key=SSH_KEY,
         steps=(
             LeasedStep("setup", "setup", ""),
@@ -155,8 +163,14 @@ class KeeperFixture:
         self.stop()
         self.start()
 
-    def seal(self, name: SealedName, value: bytes = b"value", scope: Scope | None = None) -> Sealed:
-        return seal_value(self.sets, name, value, scope)
+    def seal(
+        self,
+        name: SealedName,
+        value: bytes = b"value",
+        scope: Scope | None = None,
+        origin: Origin = ORIGIN,
+    ) -> Sealed:
+        return seal_value(self.sets, name, value, scope, origin)
 
     def admit(self, name: str = "builder", key: Ed25519PrivateKey = BUILDER) -> None:
         reply = self.desk.answer(EVERYTHING, AdmitWorker(name=name, key=public_half(key)))

@@ -10,6 +10,7 @@ from sealock.core.grant import Grant, Role, Session
 from sealock.core.lease import Lease, LeasedStep, Terms
 from sealock.core.release import Basis
 from sealock.core.sealed import Kind, SealedName
+from sealock.core.source import GitAddress, Origin
 from sealock.keeper.conditions import Case
 from sealock.keeper.history import Attempt
 from sealock.keeper.peers import Peer, PeerRole
@@ -26,6 +27,8 @@ SHARED = SealedName("team", None, Kind.VARIABLE, "SHARED", 1)
 LOG_KEY = SealedName("team", "parser", Kind.LOG_KEY, "b1", 1)
 ARTIFACT_KEY = SealedName("team", "parser", Kind.ARTIFACT_KEY, "b1", 1)
 
+ORIGIN = Origin(GitAddress("git", "git.example", 22, "team/parser.git"), ("ssh-ed25519 AAAA", "ssh-rsa AAAB"))
+
 STEPS = (
     LeasedStep("setup", "setup", ""),
     LeasedStep("test:unit", "test", "unit", (TOKEN, CONFIG, SHARED)),
@@ -37,6 +40,7 @@ TERMS = Terms(
     account="team",
     project="parser",
     plan_digest="sha256:0",
+    origin=ORIGIN,
     ssh_key=SSH_KEY,
     steps=STEPS,
     branch="main",

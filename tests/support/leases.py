@@ -15,7 +15,7 @@ from sealock.keeper.keysets import KeySets
 from sealock.livelog.files import LogFiles
 from sealock.livelog.mask import StreamMasker
 from sealock.store.sealed import SealedFiles
-from tests.support.fake_leases import ANY_BRANCH, FakeLeases
+from tests.support.fake_leases import ANYWHERE, FakeLeases
 
 
 class FakeBuildLogs:
@@ -77,7 +77,7 @@ class Vault:
         name: str,
         value: bytes,
         kind: Kind = Kind.VARIABLE,
-        scope: Scope = ANY_BRANCH,
+        scope: Scope = ANYWHERE,
     ) -> SealedName:
         owner = owner_of(project_id)
         version = self.values.next_version(owner, kind, name)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from sealock.core.errors import PermanentError
 from sealock.core.project import Project, SealedKey, ssh_key_name
+from sealock.core.scope import disclose
 from sealock.core.sealed import DoesNotOpen, Unsealer
 from sealock.core.secret import Secret
 from sealock.keeper.halves import belongs_to
@@ -33,8 +34,9 @@ class KeyOpener:
         if sealed.name != ssh_key_name(project.id, project.name, sealed.version):
             raise _altered(project)
         try:
-            private = self._unsealer.open(sealed)
-        except DoesNotOpen as error:
+            with self._unsealer.open(sealed) as opened:
+                _, private = disclose(opened)
+        except (DoesNotOpen, ValueError) as error:
             raise _altered(project) from error
         if not belongs_to(private, project.public_key):
             private.forget()

@@ -60,8 +60,8 @@ from sealock.web.worker_ports import WorkerPorts
 from sealock.web.worker_server import WorkerDoor
 from tests.support.checkout import Bench
 from tests.support.keeper import BUILDER, EVERYTHING, KeeperFixture, client, serving
+from tests.support.ports import free_port
 from tests.support.run import FakeImages
-from tests.support.website import free_port
 
 PATIENCE = Patience(lease=9.0, stopping=30.0)
 
@@ -142,7 +142,7 @@ class WorkerSite:
         old = made.project()
         name = ssh_key_name(secrets.token_hex(16), "sample", 1)
         assert name.project is not None
-        sealed = self.keeper.seal(name, made.key.private)
+        sealed = self.keeper.seal(name, made.key.private, origin=old.origin)
         project = Project(
             name.project, "sample", old.address, old.host_keys, made.key.public.strip(), sealed, 1.0
         )
@@ -156,7 +156,7 @@ class WorkerSite:
         owner = SealedName(LOCAL_ACCOUNT, project.id, Kind.VARIABLE, name, 1).owner
         version = self.values.next_version(owner, Kind.VARIABLE, name)
         full = SealedName(LOCAL_ACCOUNT, project.id, Kind.VARIABLE, name, version)
-        self.values.put(self.keeper.seal(full, value, scope))
+        self.values.put(self.keeper.seal(full, value, scope, project.origin))
         return full
 
     async def push(

@@ -13,6 +13,7 @@ from sealock.core.sealed import Owner
 from sealock.core.source import GitAddress
 from sealock.serving import Serving
 from sealock.wiring import Wiring
+from tests.support.keeper import ORIGIN
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ def test_asking_for_what_reads_makes_nothing(wiring: Wiring, tmp_path: Path) -> 
 
 
 def test_keys_are_made_when_they_are_first_needed(wiring: Wiring, tmp_path: Path) -> None:
-    public, sealed = wiring.sealer().new_key("0" * 32, 1, "name")
+    public, sealed = wiring.sealer().new_key("0" * 32, 1, "name", ORIGIN)
     assert public.startswith("ssh-ed25519 ")
     assert sealed.version == 1
     assert (tmp_path / "data/keys/key-encryption-key").stat().st_mode & 0o777 == 0o400

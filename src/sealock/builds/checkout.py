@@ -21,7 +21,7 @@ from sealock.core.keys import Agents, KeyRelease
 from sealock.core.machine import Machine
 from sealock.core.project import Project
 from sealock.core.repository import GitDialer, Repository
-from sealock.core.source import Checkout, DirectorySource, GitAddress, RemoteSource, Source
+from sealock.core.source import Checkout, DirectorySource, GitAddress, Origin, RemoteSource, Source
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,10 @@ class _Fetch:
         if opened.removed_at is None:
             raise PermanentError("the key's agent did not say when it ended; the build does not go on")
         await self._write(fetched)
-        return Checkout(fetched.commit, self._directory, opened.opened_at, opened.removed_at, branch)
+        times = opened.opened_at, opened.removed_at
+        # Of what it was fetched through, not of what was asked for: secrets are given by it.
+        origin = Origin(upstream.address, upstream.project.host_keys)
+        return Checkout(fetched.commit, self._directory, *times, branch, origin)
 
     async def _init(self, want: str) -> None:
         await self._git.init(self._directory, "sha256" if _is_commit(want, 64) else "sha1")

@@ -19,6 +19,7 @@ from sealock.core.plan import Plan
 from sealock.core.project import Project, ProjectReader, owner_of, ssh_key_name
 from sealock.core.sealed import RetiredKey, Sealed, SealedName
 from sealock.core.secret import Secret
+from sealock.core.source import Origin
 
 AFTER_STEPS = 600.0
 """Seconds a lease outlives the time its steps may take."""
@@ -51,8 +52,10 @@ BelongsTo = Callable[[Secret, str], bool]
 
 @dataclass(frozen=True)
 class Commit:
-    """What is built, as far as secrets depend on it. branch: None if it is not known to be one."""
+    """What is built, as far as secrets depend on it. origin: what it was fetched from, None for a directory
+    of this host. branch: None if it is not known to be one."""
 
+    origin: Origin | None = None
     branch: str | None = None
     protected: bool = False
 
@@ -65,15 +68,17 @@ class BuildLeases:
         self._build = build
         self._attempt = 0
 
-    def fetch(self, project: Project, key: SealedName) -> AbstractAsyncContextManager[HeldLease]:
-        """For the project's key, before any step."""
-        return self._lease(self._terms(project, FETCH_SECONDS, ssh_key=key))
+    def fetch(
+        self, project: Project, key: SealedName, origin: Origin
+    ) -> AbstractAsyncContextManager[HeldLease]:
+        """For the project's key, before any step. origin: what is fetched with it."""
+        return self._lease(self._terms(project, FETCH_SECONDS, origin, ssh_key=key))
 
     def steps(
         self, project: Project, plan: Plan, secrets: Sequence[tuple[SealedName, ...]], commit: Commit
     ) -> AbstractAsyncContextManager[HeldLease]:
         """For the plan's steps. secrets: what each of them may have, in their order."""
-        terms = self._terms(project, plan.timeouts.total + AFTER_STEPS)
+        terms = self._terms(project, plan.timeouts.total + AFTER_STEPS, commit.origin)
         steps = tuple(
             LeasedStep(step.full_name, step.kind, "" if step.kind == "setup" else step.name, names)
             for step, names in zip(plan.steps, secrets, strict=True)
@@ -87,7 +92,9 @@ class BuildLeases:
     def _lease(self, terms: Terms) -> AbstractAsyncContextManager[HeldLease]:
         return self._leases.lease(terms)
 
-    def _terms(self, project: Project, lifetime: float, ssh_key: SealedName | None = None) -> Terms:
+    def _terms(
+        self, project: Project, lifetime: float, origin: Origin | None, ssh_key: SealedName | None = None
+    ) -> Terms:
         self._attempt += 1
         owner = owner_of(project.id)
         return Terms(
@@ -96,6 +103,7 @@ class BuildLeases:
             account=owner.account,
             project=project.id,
             plan_digest="",
+            origin=origin,
             ssh_key=ssh_key,
             steps=(),
             branch=None,
@@ -117,16 +125,17 @@ class LeasedKey:
         """The private key as OpenSSH text. PermanentError if it is not the other half of the one that is
         shown; UsageError for a key from before there were key sets."""
         try:
-            private = await self._released(project)
+            private = await self._released(project, project.origin)
         except RetiredKey:
-            # Keys were rotated since the project was read: its record has the same key, sealed anew.
-            private = await self._released(self._projects.get(project.name))
+            # Keys were rotated since the project was read: its record has the same key, sealed anew. What is
+            # fetched stays what it was, whatever the record says by now.
+            private = await self._released(self._projects.get(project.name), project.origin)
         if self._belongs_to(private, project.public_key):
             return private
         private.forget()
         raise _altered(project)
 
-    async def _released(self, project: Project) -> Secret:
+    async def _released(self, project: Project, origin: Origin) -> Secret:
         sealed = project.sealed_key
         if not isinstance(sealed, Sealed):
             raise UsageError(
@@ -135,7 +144,7 @@ class LeasedKey:
             )
         if sealed.name != ssh_key_name(project.id, project.name, sealed.version):
             raise _altered(project)
-        async with self._leases.fetch(project, sealed.name) as lease:
+        async with self._leases.fetch(project, sealed.name, origin) as lease:
             return await lease.open(sealed)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sealock.core.errors import UsageError
 from sealock.core.keys import SecretSealer
 from sealock.core.naming import rule_of
@@ -33,8 +35,9 @@ def keep_secret(
     values: SealedValues,
     sealer: SecretSealer,
 ) -> SealedName:
-    """Seal and keep the next version; the caller forgets `value`. UsageError for a name or value that no step
-    could be given, and for a name that is of the other kind already."""
+    """Seal and keep the next version, for builds of the project's repository alone; the caller forgets
+    `value`. UsageError for a name or value that no step could be given, and for a name that is of the other
+    kind already."""
     _check_name(kind, name)
     _check_value(kind, value)
     owner = owner_of(project.id)
@@ -44,7 +47,7 @@ def keep_secret(
             f"{project.name} has a {other} {name} already",
             resolution="Steps name secrets by name alone: remove that one first, or choose another name.",
         )
-    return sealer.keep(owner, kind, name, value, scope)
+    return sealer.keep(owner, kind, name, value, replace(scope, origin=project.origin))
 
 
 def project_secrets(project: Project, values: SealedValues, name: str | None = None) -> list[SealedVersion]:

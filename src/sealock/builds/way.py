@@ -34,7 +34,7 @@ from sealock.builds.watcher import Watcher
 from sealock.builds.witness import WitnessedAgents
 from sealock.core.build import BuildRecord
 from sealock.core.errors import TemporaryError, UsageError
-from sealock.core.event import Notice
+from sealock.core.event import NO_IMAGE, Notice
 from sealock.core.image import Image
 from sealock.core.lease import HeldLease
 from sealock.core.log import Masker
@@ -64,12 +64,13 @@ class Needs:
 @dataclass(frozen=True)
 class Work:
     """What a machine is to do once the code is there. found: the secrets its steps name. project: whose
-    they are. branch: None if what is built is not known to be one. described: None if the commit was not
-    read in the machine."""
+    they are. done: the code. branch: None if what is built is not known to be one. described: None if the
+    commit was not read in the machine."""
 
     plan: Plan
     found: Found
     project: Project | None
+    done: Checkout
     branch: str | None
     described: Described | None = None
 
@@ -108,8 +109,8 @@ class Way:
             async with self._machine(needs, record) as machine:
                 done = await self._fetch(machine, needs, record, repository=repository)
                 branch = None if source.working_tree else repository.branch
-                work = Work(plan, found, self._request.project, branch)
-                said = await self._steps(machine, work, done, record)
+                work = Work(plan, found, self._request.project, done, branch)
+                said = await self._steps(machine, work, record)
             return record, after_steps(said, record)
 
     async def _from_remote(self, source: RemoteSource, project: Project) -> tuple[BuildRecord, Verdict]:
@@ -126,8 +127,8 @@ class Way:
                 said = None
                 if wanted == needs:
                     found = await self._find_secrets(plan, project)
-                    work = Work(plan, found, project, self._branch(done), described)
-                    said = await self._steps(machine, work, done, record)
+                    work = Work(plan, found, project, done, self._branch(done), described)
+                    said = await self._steps(machine, work, record)
             if said is not None:
                 return record, after_steps(said, record)
             if record.key_opened_at is not None:
@@ -138,8 +139,8 @@ class Way:
             f"{PLAN_FILE} kept changing while it was fetched", resolution="Run it again with --ref COMMIT."
         )
 
-    async def _steps(self, machine: Machine, work: Work, done: Checkout, record: BuildRecord) -> Verdict:
-        env = environment(work.plan, done, record, work.branch)
+    async def _steps(self, machine: Machine, work: Work, record: BuildRecord) -> Verdict:
+        env = environment(work.plan, work.done, record, work.branch)
         ports = self._ports.secrets
         if self._request.planned is not None and work.described is not None:
             self._request.planned(work.plan, work.described)
@@ -149,7 +150,7 @@ class Way:
             shown = masked(watcher, secrets.masker)
             try:
                 said = await run_steps(
-                    machine, work.plan, record, shown, directory=done.directory, env=env, secrets=secrets
+                    machine, work.plan, record, shown, directory=work.done.directory, env=env, secrets=secrets
                 )
             except Exception as error:  # which may quote what the machine answered
                 mask_error(error, masker)
@@ -177,7 +178,7 @@ class Way:
             return
         names = [tuple(s.name for s in work.found.get(step.full_name, ())) for step in work.plan.steps]
         protected = work.branch in self._ports.secrets.protected_branches
-        commit = Commit(work.branch, protected)
+        commit = Commit(work.done.origin, work.branch, protected)
         async with self._leases.steps(work.project, work.plan, names, commit) as lease:
             yield lease
 
@@ -211,10 +212,19 @@ class Way:
             return plan, self._needs(plan, submodules=wanted), await files.describe()
 
     def _needs(self, plan: Plan, *, submodules: bool) -> Needs:
-        image = self._ports.images.find(plan.image)
+        image = self._image(plan.image)
         server = self._git_server() if plan.network is NetworkPolicy.GIT_ONLY else None
         spec = MachineSpec(image.digest, plan.memory_mib, plan.cpus, plan.disk_mib, plan.network, server)
         return Needs(image, spec, plan.depth, submodules)
+
+    def _image(self, name: str) -> Image:
+        """That there is none a build can use is told as a phase that failed: a restart alone does not help,
+        and who shows the build is to know that without reading its reason."""
+        try:
+            return self._ports.images.find(name)
+        except UsageError:
+            with phase(self._emit, NO_IMAGE):
+                raise
 
     def _git_server(self) -> tuple[str, int] | None:
         source, project = self._request.source, self._request.project

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import click
 
 from sealock.builds.secrets import keep_secret, project_secrets, remove_secret, version_in_use
-from sealock.cli.secret_words import GIVEN_NOTHING, masking_words, never_had, scope_words
+from sealock.cli.secret_words import GIVEN_NOTHING, masking_words, never_had, only_of, scope_words
 from sealock.cli.tools import Tools
 from sealock.core.builds import run_id
 from sealock.core.release import Entry, Exposures, Released
@@ -40,6 +40,7 @@ class LocalSecrets:
         click.echo(
             f"The {kind} {name} of {project} is set, version {kept.version}, for {scope_words(scope)}."
         )
+        click.echo(only_of(str(found.address)))
         if note is not None:
             click.echo(note)
         if kept.version > 1:

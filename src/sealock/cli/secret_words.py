@@ -10,6 +10,10 @@ from sealock.core.masking import why_not_masked
 from sealock.core.scope import Scope
 from sealock.core.secret import Secret
 
+NO_DIRECTORIES = UsageError(
+    "a server builds no directories, so no secret of it is for them",
+    resolution="Leave out --directories.",
+)
 GIVEN_NOTHING = "That build was given nothing."
 
 
@@ -18,7 +22,13 @@ def scope_words(scope: Scope) -> str:
     branches = "protected branches" if scope.protected_only else "every branch, forks included"
     where = "deployments" if scope.deployments_only else "steps that name it"
     only = f" of the pipelines {', '.join(scope.pipelines)}" if scope.pipelines else ""
-    return f"{where}{only}, on {branches}"
+    also = ", and of directories of this host" if scope.directories else ""
+    return f"{where}{only}, on {branches}{also}"
+
+
+def only_of(repository: str) -> str:
+    """What a secret is bound to besides, as a sentence."""
+    return f"It is for code of {repository} alone."
 
 
 def never_had(project: str, name: str) -> NoReturn:

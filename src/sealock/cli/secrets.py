@@ -41,6 +41,9 @@ def secrets() -> None:
     help="Only for deployments (there are none yet), never for setup and tests.",
 )
 @click.option("--any-branch", is_flag=True, help="For builds of unprotected branches as well.")
+@click.option(
+    "--directories", is_flag=True, help="For `sealock run DIRECTORY --project` as well; this host alone."
+)
 @LOCAL
 @click.pass_obj
 def set_(
@@ -53,15 +56,17 @@ def set_(
     pipelines: tuple[str, ...],
     deployments_only: bool,
     any_branch: bool,
+    directories: bool,
     local: bool,
 ) -> None:
     """Keep a new version of the secret NAME of PROJECT; the one before is not used any more.
 
     The value is asked for, or comes from --file or standard input: never from the command line, which others
     can see. Nobody can read it again, you included. Only steps that name it in sealock.yml get it, and unless
-    --any-branch is given only in builds of protected branches.
+    --any-branch is given only in builds of protected branches. It is for the repository that the project
+    builds now, and no other.
     """
-    scope = Scope(pipelines, deployments_only, protected_only=not any_branch)
+    scope = Scope(pipelines, deployments_only, protected_only=not any_branch, directories=directories)
     kind = Kind.FILE if as_file else Kind.VARIABLE
     places(tools, local=local).secrets.keep(project, kind, name, scope, lambda: _value(name, file))
 

@@ -12,7 +12,14 @@ from sealock.cli.api import Api, asked
 from sealock.cli.attempts import had
 from sealock.cli.build_names import find_build
 from sealock.cli.sanitize import printable
-from sealock.cli.secret_words import GIVEN_NOTHING, masking_words, never_had, scope_words
+from sealock.cli.secret_words import (
+    GIVEN_NOTHING,
+    NO_DIRECTORIES,
+    masking_words,
+    never_had,
+    only_of,
+    scope_words,
+)
 from sealock.cli.server import page, tell_json
 from sealock.cli.sign_ins import SignIn
 from sealock.cli.words import Found, moment, said, table
@@ -28,7 +35,9 @@ class ServerSecrets:
         self._sign_in = sign_in
 
     def keep(self, project: str, kind: Kind, name: str, scope: Scope, value: Callable[[], Secret]) -> None:
-        """Send it to be sealed as the next version."""
+        """Send it to be sealed as the next version. UsageError for what a server has none of."""
+        if scope.directories:
+            raise NO_DIRECTORIES
         asked(self._sign_in, lambda api: api.get("projects", project))
         with value() as given:
             note = masking_words(given)
@@ -46,6 +55,7 @@ class ServerSecrets:
         named, version = said(kept, "name"), said(kept, "version")
         of = printable(project)
         click.echo(f"The {kind} {named} of {of} is set, version {version}, for {scope_words(scope)}.")
+        click.echo(only_of(said(kept, "repository")))
         if note is not None:
             click.echo(note)
 

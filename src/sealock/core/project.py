@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from sealock.core.sealed import LOCAL_ACCOUNT, Kind, Owner, Sealed, SealedName
-from sealock.core.source import GitAddress
+from sealock.core.source import GitAddress, Origin
 
 PROJECT_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 
@@ -62,6 +62,11 @@ class Project:
     public_key: str
     sealed_key: Sealed | SealedKey
     created_at: float
+
+    @property
+    def origin(self) -> Origin:
+        """The repository it builds, as its secrets are bound to it."""
+        return Origin(self.address, self.host_keys)
 
 
 class ProjectReader(Protocol):

@@ -30,6 +30,22 @@ class GitAddress:
 
 
 @dataclass(frozen=True)
+class Origin:
+    """A repository as it is known from any other: its address, and the keys its server proves itself by, as
+    `algorithm base64` lines. What a project's secrets are set for, and what a worker states it fetches."""
+
+    address: GitAddress
+    host_keys: tuple[str, ...]
+
+    def is_within(self, other: Origin) -> bool:
+        """Whether what is fetched from here can only be what is fetched from there: exactly the same user,
+        host, port and path, and no server taken that is not taken there. Addresses have one spelling each
+        once they are read (`providers.git.address`); what is spelled otherwise all the same, as with or
+        without `.git`, may be another repository and is taken for one."""
+        return self.address == other.address and set(self.host_keys) <= set(other.host_keys)
+
+
+@dataclass(frozen=True)
 class RemoteSource:
     """A ref of a remote repository. ref None: the server's default branch."""
 
@@ -54,7 +70,8 @@ class Checkout:
     """What lies in the machine once the code is there. commit: 40 or 64 hexadecimal digits.
 
     directory: where in the guest. branch: that was asked for, or the server's default one if nothing was;
-    None if it is no branch or not known. Times, seconds since 1970, are None where no key was needed.
+    None if it is no branch or not known. origin: what it was fetched from, None if that is a repository of
+    this host. Times, seconds since 1970, are None where no key was needed.
     """
 
     commit: str
@@ -62,3 +79,4 @@ class Checkout:
     key_opened_at: float | None = None
     key_removed_at: float | None = None
     branch: str | None = None
+    origin: Origin | None = None

@@ -13,7 +13,7 @@ from sealock.keeper import key_messages as keys
 from sealock.keeper import worker_messages as workers
 from sealock.keeper.history import Attempt
 from sealock.keeper.peers import Peer, PeerRole
-from sealock.keeper.rules import SCOPED
+from sealock.keeper.rules import OF_STEPS
 
 LONGEST_TEXT = 512
 """Characters of a build's id or a step's name."""
@@ -42,6 +42,7 @@ def terms_of(asked: LeaseRequest, stated: Stated) -> Terms:
         account=asked.account,
         project=asked.project,
         plan_digest=asked.plan_digest,
+        origin=asked.origin,
         ssh_key=asked.ssh_key,
         steps=asked.steps,
         branch=stated.branch,
@@ -148,7 +149,7 @@ def _secrets_of_steps(proposal: Proposal) -> bool:
     terms = proposal.terms
     owners = {Owner(terms.account, terms.project), Owner(terms.account)}
     named = [secret for step in terms.steps for secret in step.secrets]
-    return all(secret.kind in SCOPED and secret.owner in owners for secret in named)
+    return all(secret.kind in OF_STEPS and secret.owner in owners for secret in named)
 
 
 def _key_of_the_project(proposal: Proposal) -> bool:

@@ -30,7 +30,13 @@ async def adopt_old(ask: Ask, projects: Projects) -> list[str]:
 async def _adopted(ask: Ask, project: Project) -> Sealed:
     old = project.sealed_key
     assert isinstance(old, SealedKey)  # by `old_projects`
-    key = OldKey(id=project.id, name=project.name, public_key=project.public_key, sealed=old)
+    key = OldKey(
+        id=project.id,
+        name=project.name,
+        public_key=project.public_key,
+        origin=project.origin,
+        sealed=old,
+    )
     (sealed,) = (await ask_for(ask, Adopt(key=key), Resealed)).sealed or (None,)
     if sealed is None or sealed.name != ssh_key_name(project.id, project.name, old.version):
         raise KeeperAway("it sealed something else than that project's key")

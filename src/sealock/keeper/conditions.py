@@ -193,6 +193,15 @@ def protected_enough(case: Case, scope: Scope) -> bool:
     return not scope.protected_only or (terms.protected and terms.branch is not None and not terms.fork)
 
 
+def from_its_repository(case: Case, scope: Scope) -> bool:
+    fetched = _lease(case).terms.origin
+    return fetched is None or (scope.origin is not None and fetched.is_within(scope.origin))
+
+
+def from_a_server_unless_allowed(case: Case, scope: Scope) -> bool:
+    return scope.directories or _lease(case).terms.origin is not None
+
+
 def deployed_enough(case: Case, scope: Scope) -> bool:
     step = find_step(_lease(case), case.step)
     return not scope.deployments_only or (step is not None and step.kind == "deploy")

@@ -22,7 +22,7 @@ from sealock.core.errors import PermanentError, SealockError, TemporaryError, Us
 from sealock.core.lease import Lease
 from sealock.core.release import Entry, Fact, GrantRevoked, LeaseEnded
 from sealock.core.scope import disclose
-from sealock.core.sealed import RetiredKey, Sealed
+from sealock.core.sealed import Kind, RetiredKey, Sealed
 from sealock.core.secret import Secret
 from sealock.keeper import protocol, roll, worker_messages
 from sealock.keeper.admission import Proposal, may, may_care, may_lease, may_with_workers, terms_of
@@ -35,6 +35,9 @@ from sealock.keeper.peers import Peer, PeerRole
 from sealock.keeper.rules import SCOPED, may_leave, may_open
 from sealock.keeper.sealing import seal_to
 from sealock.keeper.statements import NotSigned, read_grant, read_lease, read_request, read_session, sign
+
+HOW_A_KEY = "; `sealock project reset-key` makes another"
+"""What to do about a project's key that is not sealed as keys are now."""
 
 MOST_NAMED = 10
 """Things of one request that the log names."""
@@ -217,7 +220,7 @@ class Desk:
             try:
                 scope, value = disclose(opened)
             except ValueError as error:
-                raise _No(str(error)) from None
+                raise _No(f"{error}{HOW_A_KEY if case.what.kind is Kind.SSH_KEY else ''}") from None
         with value:
             _must(may_leave(case, scope))
             return seal_to(key_of(case), bound_to, value)

@@ -16,6 +16,7 @@ from sealock.core.errors import PermanentError, SealockError, TemporaryError, Us
 from sealock.core.keyring import Level
 from sealock.core.project import SealedKey
 from sealock.core.sealed import Owner, PublicKey, Sealed
+from sealock.core.source import Origin
 from sealock.keeper.statements import CONFIG
 
 MOST_OWNERS = 1000
@@ -61,11 +62,13 @@ class DestroyKeys(_Part):
 
 
 class OldKey(_Part):
-    """A project's key from before there were key sets, and what it is bound to."""
+    """A project's key from before there were key sets, and what it is bound to. origin: the project's
+    repository, which it is for from now on."""
 
     id: Annotated[str, Field(max_length=64)]
     name: Annotated[str, Field(max_length=64)]
     public_key: _Text
+    origin: Origin
     sealed: SealedKey
 
 

@@ -111,10 +111,17 @@ TABLE: Mapping[tuple[Basis, Kind], Mapping[str, Condition]] = {
 }
 """Everything that is ever opened. Each condition stands with the reason it gives when it does not hold."""
 
-SCOPED = frozenset({Kind.VARIABLE, Kind.FILE})
+OF_STEPS = frozenset({Kind.VARIABLE, Kind.FILE})
+"""Kinds that steps are given."""
+
+SCOPED = OF_STEPS | {Kind.SSH_KEY}
 """Kinds whose values are sealed with a scope."""
 
 SCOPE_CONDITIONS: Mapping[str, ScopeCondition] = {
+    "it is set for another repository: set it again if the project builds this one": (
+        conditions.from_its_repository
+    ),
+    "it is not for builds of a directory": conditions.from_a_server_unless_allowed,
     "it is for protected branches, not for others and not for forks": conditions.protected_enough,
     "it is for deployments": conditions.deployed_enough,
     "it is for other pipelines": conditions.of_a_named_pipeline,

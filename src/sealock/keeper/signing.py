@@ -53,6 +53,7 @@ def request_of(terms: Terms, one_time: bytes, key: Ed25519PrivateKey, at: float)
         account=terms.account,
         project=terms.project,
         plan_digest=terms.plan_digest,
+        origin=terms.origin,
         ssh_key=terms.ssh_key,
         steps=terms.steps,
         lifetime=terms.lifetime,

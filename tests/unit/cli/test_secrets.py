@@ -13,7 +13,7 @@ from sealock.core.project import Project, owner_of, ssh_key_name
 from sealock.core.scope import Scope, disclose
 from sealock.core.sealed import Kind, Owner, Sealed, SealedName
 from sealock.core.secret import Secret
-from sealock.core.source import GitAddress
+from sealock.core.source import GitAddress, Origin
 from sealock.keeper.seal_secret import ValueSealer
 from sealock.store.sealed import SealedFiles
 from tests.support.keeper import key_sets
@@ -21,6 +21,7 @@ from tests.support.run import FakeProjects
 
 Sealock = Callable[..., tuple[int, str, str]]
 ID = "0" * 32
+ORIGIN = Origin(GitAddress("git", "h", 22, "a"), ())
 VALUE = b"a value with \"quotes'\n and \xff bytes"
 
 
@@ -30,7 +31,7 @@ class SecretTools:
     def __init__(self, root: Path) -> None:
         self.sets = key_sets(root)
         key = Sealed(ssh_key_name(ID, "shop", 1), 1, "none", b"", 0.0)
-        self.kept = FakeProjects([Project(ID, "shop", GitAddress("git", "h", 22, "a"), (), "p", key, 0.0)])
+        self.kept = FakeProjects([Project(ID, "shop", ORIGIN.address, (), "p", key, 0.0)])
         self.values = SealedFiles(root / "sealed")
 
     def projects(self) -> FakeProjects:
@@ -72,7 +73,8 @@ def test_a_value_from_standard_input_is_kept_to_the_byte(
     assert (code, err) == (0, "")
     assert "variable TOKEN of shop is set, version 1" in out
     assert "protected branches" in out
-    assert tools.opened("TOKEN") == (Scope(), VALUE)
+    assert "It is for code of git@h:a alone." in out
+    assert tools.opened("TOKEN") == (Scope(origin=ORIGIN), VALUE)
 
 
 @pytest.mark.parametrize(
@@ -100,8 +102,18 @@ def test_a_value_from_a_file_with_a_scope(sealock: Sealock, tools: SecretTools, 
     (tmp_path / "value").write_bytes(bytes(range(256)))
     command = ["secrets", "set", "shop", "a.bin", "--as-file", "--file", str(tmp_path / "value")]
     assert sealock(*command, "--pipeline", "unit", "--deployments-only", "--any-branch")[0] == 0
-    wanted = Scope(("unit",), deployments_only=True, protected_only=False)
+    wanted = Scope(("unit",), deployments_only=True, protected_only=False, origin=ORIGIN)
     assert tools.opened("a.bin", Kind.FILE) == (wanted, bytes(range(256)))
+
+
+def test_a_value_for_directories_as_well(
+    sealock: Sealock, tools: SecretTools, typed: Callable[[bytes], None]
+) -> None:
+    typed(VALUE)
+    code, out, _ = sealock("secrets", "set", "shop", "TOKEN", "--directories")
+    assert code == 0
+    assert "on protected branches, and of directories of this host." in out
+    assert tools.opened("TOKEN") == (Scope(origin=ORIGIN, directories=True), VALUE)
 
 
 def test_a_value_is_no_argument(sealock: Sealock) -> None:

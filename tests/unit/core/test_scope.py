@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sealock.core.scope import LONGEST_SCOPE, MAGIC, Scope, disclose, enclose
+from sealock.core.scope import LONGEST_SCOPE, MAGIC, WITHOUT_ORIGIN, Scope, disclose, enclose
 from sealock.core.secret import Secret
+from sealock.core.source import GitAddress, Origin
 
-SCOPES = st.builds(Scope, st.lists(st.text(max_size=20), max_size=5).map(tuple), st.booleans(), st.booleans())
+TEXT = st.text(max_size=20)
+TEXTS = st.lists(TEXT, max_size=5).map(tuple)
+ORIGINS = st.builds(Origin, st.builds(GitAddress, TEXT, TEXT, st.integers(1, 65535), TEXT), TEXTS)
+SCOPES = st.builds(
+    Scope, TEXTS, st.booleans(), st.booleans(), origin=st.none() | ORIGINS, directories=st.booleans()
+)
+ORIGIN = Origin(GitAddress("git", "h", 22, "a/b.git"), ("ssh-ed25519 AAAA",))
 
 
 @given(SCOPES, st.binary(min_size=1, max_size=200))
@@ -26,24 +36,63 @@ def test_anything_else_is_refused_without_showing_it(content: bytes) -> None:
         assert refused.value.__cause__ is None
 
 
+WHOLE = asdict(Scope(origin=ORIGIN))
+ADDRESS = WHOLE["origin"]["address"]
+
+
+def with_origin(**changes: object) -> dict[str, object]:
+    return WHOLE | {"origin": WHOLE["origin"] | changes}
+
+
 @pytest.mark.parametrize(
     "told",
     [
-        b'{"pipelines":[],"deployments_only":false}',
-        b'{"pipelines":[],"deployments_only":false,"protected_only":0}',
-        b'{"pipelines":[1],"deployments_only":false,"protected_only":true}',
-        b'{"pipelines":[],"deployments_only":false,"protected_only":true,"more":1}',
-        b"[]",
-        b"[" * 5000,
+        *({name: each for name, each in WHOLE.items() if name != missing} for missing in WHOLE),
+        WHOLE | {"protected_only": 0},
+        WHOLE | {"directories": 1},
+        WHOLE | {"directories": None},
+        WHOLE | {"pipelines": [1]},
+        WHOLE | {"pipelines": "ab"},
+        WHOLE | {"more": 1},
+        WHOLE | {"origin": []},
+        WHOLE | {"origin": "git@h:a/b.git"},
+        WHOLE | {"origin": {}},
+        with_origin(more=1),
+        with_origin(host_keys="ssh-ed25519 AAAA"),
+        with_origin(host_keys=[1]),
+        with_origin(address=ADDRESS | {"port": "22"}),
+        with_origin(address=ADDRESS | {"port": True}),
+        with_origin(address=ADDRESS | {"port": 22.0}),
+        with_origin(address=ADDRESS | {"more": ""}),
+        with_origin(address={"host": "h"}),
+        [],
+        None,
+        "[" * 5000,
     ],
+    ids=lambda told: str(told)[:40],
 )
-def test_a_scope_that_says_too_little_or_too_much_is_none(told: bytes) -> None:
+def test_a_scope_that_says_too_little_or_too_much_is_none(told: object) -> None:
+    whole = told.encode() if isinstance(told, str) else json.dumps(told).encode()
     with pytest.raises(ValueError, match=r"^not a scope$"):
-        disclose(Secret(MAGIC + len(told).to_bytes(4, "big") + told + b"\0value"))
+        disclose(Secret(MAGIC + len(whole).to_bytes(4, "big") + whole + b"\0value"))
+
+
+def test_the_whole_one_is_a_scope() -> None:
+    """Or nothing above would show anything."""
+    whole = json.dumps(WHOLE).encode()
+    assert disclose(Secret(MAGIC + len(whole).to_bytes(4, "big") + whole + b"\0v"))[0] == Scope(origin=ORIGIN)
+
+
+def test_one_from_before_there_were_repositories_is_not_read() -> None:
+    told = b'{"deployments_only":false,"pipelines":[],"protected_only":false}'
+    old = WITHOUT_ORIGIN + len(told).to_bytes(4, "big") + told + b"\0the value"
+    with pytest.raises(ValueError, match=r"set it again$"):
+        disclose(Secret(old))
 
 
 def test_a_secret_is_for_protected_branches_unless_told_otherwise() -> None:
     assert Scope().protected_only
+    assert Scope().origin is None and not Scope().directories
 
 
 def test_a_scope_too_long_is_not_sealed() -> None:

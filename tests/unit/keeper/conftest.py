@@ -9,9 +9,9 @@ import pytest
 
 from sealock.core.project import Project, SealedKey
 from sealock.core.sealed import Sealed
-from sealock.core.source import GitAddress
 from sealock.keeper.kek import FileKek
 from sealock.keeper.seal import KeySealer
+from tests.support.keeper import ORIGIN
 from tests.support.keys import Installation
 from tests.support.old_keys import new_old_key
 
@@ -39,7 +39,7 @@ def make_old_project(kek: FileKek) -> MakeProject:
 @pytest.fixture
 def make_project(ours: Installation) -> MakeProject:
     def make(name: str = "parser", version: int = 1, project_id: str = "0" * 31 + "1") -> Project:
-        return _project(project_id, name, *KeySealer(ours.sets).new_key(project_id, version, name))
+        return _project(project_id, name, *KeySealer(ours.sets).new_key(project_id, version, name, ORIGIN))
 
     return make
 
@@ -48,8 +48,8 @@ def _project(project_id: str, name: str, public_key: str, sealed_key: Sealed | S
     return Project(
         id=project_id,
         name=name,
-        address=GitAddress("git", "git.example.org", 22, "/team/parser.git"),
-        host_keys=("ssh-ed25519 AAAA",),
+        address=ORIGIN.address,
+        host_keys=ORIGIN.host_keys,
         public_key=public_key,
         sealed_key=sealed_key,
         created_at=1_700_000_000.0,

@@ -16,7 +16,7 @@ from sealock.keeper import protocol
 from sealock.keeper.admission import CARE
 from sealock.keeper.keysets import private_half
 from sealock.keeper.peers import Peer, PeerRole
-from tests.support.keeper import EVERYTHING, TOKEN, KeeperFixture
+from tests.support.keeper import EVERYTHING, ORIGIN, TOKEN, KeeperFixture
 from tests.support.keys import files
 
 OWNER = TOKEN.owner
@@ -41,7 +41,11 @@ def token(keeper: KeeperFixture) -> Sealed:
 def requests(token: Sealed) -> list[keys.KeyRequest]:
     """One of each, in an order in which each does something."""
     old = keys.OldKey(
-        id="0" * 32, name="parser", public_key="", sealed=SealedKey(1, "a", "k", "n", "w", "n", "c")
+        id="0" * 32,
+        name="parser",
+        public_key="",
+        origin=ORIGIN,
+        sealed=SealedKey(1, "a", "k", "n", "w", "n", "c"),
     )
     key, data = bytes(range(32)), bytes(40)
     return [

@@ -131,12 +131,12 @@ def test_a_key_made_during_a_rotation_is_refused_and_made_again(
 ) -> None:
     ours.rotate("root")
     project = projects.get("lexer")
-    public, sealed = KeySealer(ours.sets).new_key(project.id, 2, project.name)
+    public, sealed = KeySealer(ours.sets).new_key(project.id, 2, project.name, project.origin)
     ours.rotate("sets")
     with pytest.raises(RetiredKey):
         projects.replace(replace(project, public_key=public, sealed_key=sealed))
     project = projects.get("lexer")
-    public, sealed = KeySealer(ours.sets).new_key(project.id, 2, project.name)
+    public, sealed = KeySealer(ours.sets).new_key(project.id, 2, project.name, project.origin)
     projects.replace(replace(project, public_key=public, sealed_key=sealed))
     opener.open_key(projects.get("lexer")).forget()
 
@@ -158,7 +158,13 @@ def test_an_old_key_is_adopted_for_its_own_project_alone(ours: Installation, pro
     """Who can send the keeper a record cannot have it sealed for another project, name or public half."""
     first, second = projects.get("lexer"), projects.get("parser")
     assert isinstance(first.sealed_key, SealedKey)
-    right = keys.OldKey(id=first.id, name=first.name, public_key=first.public_key, sealed=first.sealed_key)
+    right = keys.OldKey(
+        id=first.id,
+        name=first.name,
+        public_key=first.public_key,
+        origin=first.origin,
+        sealed=first.sealed_key,
+    )
     changes: list[dict[str, object]] = [
         {"id": second.id},
         {"name": second.name},

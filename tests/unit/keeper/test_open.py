@@ -87,7 +87,7 @@ def test_a_public_half_that_was_exchanged_is_noticed(
     opener: KeyOpener, ours: Installation, make_project: MakeProject
 ) -> None:
     project = make_project()
-    theirs, _ = KeySealer(ours.sets).new_key("f" * 32, 1, project.name)
+    theirs, _ = KeySealer(ours.sets).new_key("f" * 32, 1, project.name, project.origin)
     refused(opener, replace(project, public_key=theirs))
 
 

@@ -18,7 +18,7 @@ from sealock.keeper import key_messages as keys
 from sealock.keeper import protocol
 from sealock.keeper import worker_messages as workers
 from sealock.keeper.protocol import BadFrame, decode_reply, decode_request, encode_reply, encode_request
-from tests.support.keeper import BUILDER, TOKEN, signed_issue, terms
+from tests.support.keeper import BUILDER, ORIGIN, TOKEN, signed_issue, terms
 
 SEALED = Sealed(TOKEN, 1, "suite", b"\x00\xff" * 40, 1.5)
 OWNER = TOKEN.owner
@@ -28,7 +28,9 @@ ABOUT_KEYS: list[keys.KeyRequest] = [
     keys.AskKeys(),
     keys.AskOwners(after=OWNER),
     keys.DestroyKeys(owner=Owner("team")),
-    keys.Adopt(key=keys.OldKey(id="0" * 32, name="parser", public_key="ssh-ed25519 AAAA", sealed=OLD)),
+    keys.Adopt(
+        key=keys.OldKey(id="0" * 32, name="parser", public_key="ssh-ed25519 AAAA", origin=ORIGIN, sealed=OLD)
+    ),
     keys.BeginRotation(level="root"),
     keys.Rewrap(generation=1),
     keys.Renew(generation=1, owner=OWNER),

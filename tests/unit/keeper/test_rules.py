@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import fields, replace
 from itertools import chain, combinations, product
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -14,11 +15,13 @@ from sealock.core.decision import Allowed, Denied
 from sealock.core.grant import Role
 from sealock.core.lease import LeasedStep
 from sealock.core.release import Basis
-from sealock.core.scope import Scope
+from sealock.core.scope import Scope, of_a_fetch
 from sealock.core.sealed import Kind, SealedName
+from sealock.core.source import GitAddress, Origin
 from sealock.keeper.conditions import Case
 from sealock.keeper.peers import Peer, PeerRole
 from sealock.keeper.rules import SCOPE_CONDITIONS, TABLE, may_leave, may_open
+from sealock.providers.git.address import parse
 from tests.support.keeper_cases import (
     ALLOWED,
     BREAKS,
@@ -30,6 +33,7 @@ from tests.support.keeper_cases import (
     LEASE,
     MEMBER,
     NOW,
+    ORIGIN,
     RELAY,
     SHARED,
     SSH_KEY,
@@ -185,33 +189,109 @@ def test_crew_reads_within_the_grant(change: object, allowed: bool) -> None:
     assert bool(may_open(change(ALLOWED[Basis.GRANT, Kind.LOG_KEY]))) is allowed  # type: ignore[operator]
 
 
+OTHER_ADDRESS = GitAddress("git", "git.example", 22, "team/other.git")
+OTHER_KEY = "ssh-ed25519 AAAC"
+ORIGINS: dict[str, tuple[Origin | None, bool]] = {
+    "the same": (ORIGIN, True),
+    "the same with fewer keys": (replace(ORIGIN, host_keys=ORIGIN.host_keys[:1]), True),
+    "the same with its keys in another order": (replace(ORIGIN, host_keys=ORIGIN.host_keys[::-1]), True),
+    "another address": (replace(ORIGIN, address=OTHER_ADDRESS), False),
+    "another key": (replace(ORIGIN, host_keys=(OTHER_KEY,)), False),
+    "one more key": (replace(ORIGIN, host_keys=(*ORIGIN.host_keys, OTHER_KEY)), False),
+    "a directory": (None, False),
+}
+"""What a worker fetches, and whether what is set for `ORIGIN` is for that."""
+
+
+@pytest.mark.parametrize("origin", list(ORIGINS))
 @pytest.mark.parametrize("protected", [True, False])
 @pytest.mark.parametrize("fork", [True, False])
 @pytest.mark.parametrize("branch", ["main", None])
 @pytest.mark.parametrize("kind", ["setup", "test", "deploy"])
 @pytest.mark.parametrize("pipeline", ["", "unit", "live"])
-def test_scopes_exhaustively(
-    protected: bool, fork: bool, branch: str | None, kind: str, pipeline: str
+def test_scopes_exhaustively(  # noqa: PLR0917 - what a build can be, each way
+    protected: bool, fork: bool, branch: str | None, kind: str, pipeline: str, origin: str
 ) -> None:
     steps = (LeasedStep("it", kind, pipeline, (TOKEN,)),)
-    terms = replace(TERMS, protected=protected, fork=fork, branch=branch, steps=steps)
+    fetched, ours = ORIGINS[origin]
+    terms = replace(TERMS, protected=protected, fork=fork, branch=branch, steps=steps, origin=fetched)
     case = replace(ALLOWED[Basis.LEASE, Kind.VARIABLE], step="it", lease=replace(LEASE, terms=terms))
     named: list[tuple[str, ...]] = [(), ("unit",), ("unit", "live")]
-    for pipelines, deployments, guarded in product(named, [True, False], [True, False]):
+    both = [True, False]
+    for pipelines, deployments, guarded, set_for, directories in product(
+        named, both, both, [ORIGIN, None], both
+    ):
+        of_it = directories if fetched is None else ours and set_for is not None
         expected = (
-            (not guarded or (protected and not fork and branch == "main"))
+            of_it
+            and (not guarded or (protected and not fork and branch == "main"))
             and (not deployments or kind == "deploy")
             and (pipelines == () or pipeline in pipelines)
         )
-        assert bool(may_leave(case, Scope(pipelines, deployments, guarded))) is expected
+        scope = Scope(pipelines, deployments, guarded, set_for, directories)
+        assert bool(may_leave(case, scope)) is expected
+
+
+ANOTHER = "it is set for another repository: set it again if the project builds this one"
+
+
+@pytest.mark.parametrize(
+    ("changed", "spelled"),
+    [
+        ({"user": "hg"}, "hg@git.example:team/parser.git"),
+        ({"host": "git.example.org"}, "git@git.example.org:team/parser.git"),
+        ({"host": "GIT.example"}, None),
+        ({"port": 2222}, "ssh://git@git.example:2222/~/team/parser.git"),
+        ({"path": "/team/parser.git"}, "ssh://git@git.example/team/parser.git"),
+        ({"path": "team/parser"}, "git@git.example:team/parser"),
+        ({"path": "team/Parser.git"}, "git@git.example:team/Parser.git"),
+        ({"path": "team/parser.git/"}, None),
+        ({"path": "~/team/parser.git"}, None),
+        ({"path": "team/../team/parser.git"}, None),
+    ],
+)
+def test_any_part_of_an_address_makes_another_repository_of_it(
+    changed: dict[str, Any], spelled: str | None
+) -> None:
+    """spelled: as somebody would write it; None for what only somebody who makes up records would."""
+    address = replace(ORIGIN.address, **changed)
+    assert spelled is None or parse(spelled) == address
+    for case in (ALLOWED[Basis.LEASE, Kind.SSH_KEY], ALLOWED[Basis.LEASE, Kind.VARIABLE]):
+        assert case.lease is not None
+        terms = replace(case.lease.terms, origin=Origin(address, ORIGIN.host_keys))
+        other = replace(case, lease=replace(case.lease, terms=terms))
+        assert may_leave(other, of_a_fetch(ORIGIN)) == Denied(ANOTHER)
+        assert may_leave(case, of_a_fetch(ORIGIN)) == Allowed()
+
+
+@pytest.mark.parametrize(
+    "spelled",
+    [
+        "git@git.example:team/parser.git",
+        "git@GIT.Example:team/parser.git",
+        "git@git.example:team/parser.git/",
+        "git.example:team/parser.git",
+        "git@git.example:~/team/parser.git",
+        "ssh://git@git.example/~/team/parser.git",
+        "ssh://git.example:22/~/team/parser.git/",
+    ],
+)
+def test_one_repository_is_the_same_however_it_was_written(spelled: str) -> None:
+    assert parse(spelled) == ORIGIN.address
+
+
+def test_what_is_set_for_no_repository_is_for_none() -> None:
+    case = ALLOWED[Basis.LEASE, Kind.VARIABLE]
+    assert may_leave(case, Scope(protected_only=False)) == Denied(ANOTHER)
+    assert may_leave(case, Scope(protected_only=False, directories=True)) == Denied(ANOTHER)
 
 
 def test_a_scope_is_where_it_belongs_and_nowhere_else() -> None:
     for row, case in ALLOWED.items():
-        scoped = row[1] in {Kind.VARIABLE, Kind.FILE}
+        scoped = row[1] in {Kind.VARIABLE, Kind.FILE, Kind.SSH_KEY}
         assert bool(may_leave(case, None)) is not scoped
-        assert bool(may_leave(case, Scope())) is scoped
-    assert len(SCOPE_CONDITIONS) == 3
+        assert bool(may_leave(case, Scope(origin=ORIGIN))) is scoped
+    assert len(SCOPE_CONDITIONS) == 5
 
 
 OUTSIDERS = st.sampled_from([role for role in Role if role not in {Role.OWNER, Role.MEMBER}])

@@ -68,11 +68,13 @@ class SecretVersion(Told):
 
 
 class KeptSecret(Told):
-    """What was kept, and as which version. masked: in logs; not if it is too short or too common."""
+    """What was kept, and as which version. repository: it is given to builds of this one alone. masked: in
+    logs; not if it is too short or too common."""
 
     name: str
     kind: Kind
     version: int
+    repository: str
     masked: bool
 
 
@@ -100,7 +102,13 @@ async def keep_secret(
         kept = await service_of(request).secrets.keep(
             asker.account, record.id, kind=Kind(new.kind), name=name, value=value, scope=scope
         )
-    return KeptSecret(name=kept.name, kind=kept.kind, version=kept.version, masked=masked)
+    return KeptSecret(
+        name=kept.name,
+        kind=kept.kind,
+        version=kept.version,
+        repository=str(record.address),
+        masked=masked,
+    )
 
 
 @router.delete("/projects/{project}/secrets/{name}", status_code=204)
