@@ -76,11 +76,11 @@ def test_the_live_display_shows_the_same_in_a_terminal() -> None:
 def test_a_flood_is_shown_quickly() -> None:
     display = LiveDisplay(Console(file=io.StringIO(), force_terminal=True))
     line = b"all work and no play \x1b[32mok\x1b[0m makes for a long line of output\n" * 500
-    began = time.perf_counter()
+    began = time.process_time()  # other tests run beside this one
     for _ in range(300):
         display.emit(event.Output(line))
     display.close()
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 5
 
 
 def test_phases_that_happen_twice_are_added_up() -> None:

@@ -93,9 +93,9 @@ def test_cutting_makes_no_difference(parts: list[bytes]) -> None:
 
 @pytest.mark.parametrize("unit", [b"\x1b", b"\x1b]", "\x90".encode(), b"\x1b[", b"\x1b[1", b"\r", b"x\n"])
 def test_a_flood_made_to_be_slow_is_not(unit: bytes) -> None:
-    began = time.perf_counter()
+    began = time.process_time()  # other tests run beside this one
     cleaned(unit * (200_000 // len(unit)))
-    assert time.perf_counter() - began < 2
+    assert time.process_time() - began < 2
 
 
 def test_a_line_from_elsewhere_stays_one_line() -> None:
