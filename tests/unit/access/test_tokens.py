@@ -58,6 +58,20 @@ async def test_a_token_can_do_no_more_than_its_person(tokens: Tokens) -> None:
         assert not token_may(used.token, gone, "acme", Permission.BUILDS_READ)
 
 
+@pytest.mark.parametrize("elsewhere", ["other", ""])
+async def test_a_token_of_one_account_opens_nothing_in_another_of_the_same_person(
+    tokens: Tokens, records: MemoryAccess, elsewhere: str
+) -> None:
+    """The attack: to use it where its person may do the same, but it was not made for."""
+    memberships = Membership("acme", Role.OWNER), Membership(elsewhere, Role.OWNER)
+    both = replace(ADA, id="d" * 32, email="both@example.com", memberships=memberships)
+    await records.add_person(both, "hash")
+    token, _ = await tokens.make(both, "acme", "deploys", {Permission.BUILDS_READ}, 1)
+    assert may(both, elsewhere, Permission.BUILDS_READ), "else the token would not be what stops it"
+    assert not token_may(token, both, elsewhere, Permission.BUILDS_READ)
+    assert token_may(token, both, "acme", Permission.BUILDS_READ)
+
+
 async def test_a_token_reaches_the_installation_only_for_what_is_the_installations(
     tokens: Tokens, records: MemoryAccess
 ) -> None:
