@@ -66,7 +66,7 @@ class NewBuild:
 
 @dataclass(frozen=True)
 class PhaseView:
-    """A stretch of an attempt: `machine`, `fetch`, `setup`, `test:NAME`, `end`. Times: seconds since 1970, by
+    """A stretch of an attempt, named as in `core.event.PhaseStarted`. Times: seconds since 1970, by
     the worker's clock. ended_at None: it goes on. ok None: it has not ended."""
 
     name: str

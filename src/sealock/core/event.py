@@ -1,6 +1,6 @@
 """What a run tells while it runs. Displays and logs are made of these, in this order.
 
-PhaseStarted … PhaseEnded     machine, fetch, setup, test, end: never nested
+PhaseStarted … PhaseEnded     machine, fetch, setup, test, end: never nested; image, if there is none to use
 CommandStarted … Output … CommandEnded     inside a `setup` or `test` phase
 Notice                        a sentence for the person watching, anywhere
 """
@@ -10,10 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+NO_IMAGE = "image"
+"""The phase of a build that finds no image to run in. It always fails; others do not have it."""
+
 
 @dataclass(frozen=True)
 class PhaseStarted:
-    """name: `machine`, `fetch`, `setup`, `test:NAME` or `end`. at: seconds since 1970."""
+    """name: `machine`, `fetch`, `setup`, `test:NAME`, `end`, or `NO_IMAGE`. at: seconds since 1970."""
 
     name: str
     at: float

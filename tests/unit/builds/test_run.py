@@ -11,7 +11,7 @@ import pytest
 
 from sealock.core.build import Outcome
 from sealock.core.errors import ConfigError, ExitCode, TemporaryError, UsageError
-from sealock.core.event import Event, Output
+from sealock.core.event import NO_IMAGE, Event, Output
 from sealock.core.machine import Ending, MachineState, NetworkPolicy
 from sealock.core.source import DirectorySource
 from sealock.machines.fake import FakeMachines, Faults
@@ -186,7 +186,7 @@ async def test_a_wrong_plan_starts_no_machine(text: str, error: type[Exception],
     with pytest.raises(error, match=says):
         await lab.course.run(lab.source)
     assert lab.course.machines.records == []
-    assert lab.course.events == []
+    assert lab.course.phases in ([], [(NO_IMAGE, False)])
 
 
 async def test_what_is_no_repository_starts_no_machine(lab: Lab) -> None:
@@ -223,3 +223,10 @@ async def test_two_builds_at_once_do_not_meet(lab: Lab) -> None:
     first, second = await asyncio.gather(lab.course.run(lab.source), lab.course.run(lab.source))
     assert {first.record.outcome, second.record.outcome} == {Outcome.GREEN}
     assert first.record.id != second.record.id
+
+
+async def test_an_image_that_is_not_there_is_told_as_a_phase(lab: Lab) -> None:
+    lab.write(plan("true", more="image: nothere\n"))
+    with pytest.raises(UsageError, match="there is no image nothere"):
+        await lab.course.run(lab.source)
+    assert lab.course.phases == [(NO_IMAGE, False)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sealock.core.build import Outcome
 from sealock.core.build_state import BuildState, StepState, Trigger
 from sealock.core.builds import BuildView, StepView
+from sealock.core.event import NO_IMAGE
 
 _BECAUSE = {
     Trigger.PUSH: "a push to {ref}",
@@ -75,9 +76,8 @@ def stopped_phases(build: BuildView) -> frozenset[str]:
 
 
 def lacks_image(build: BuildView) -> bool:
-    """Its worker has no image of the name it asks for, which a restart alone does not change. Its reason is
-    the only place that says so."""
-    return build.outcome is Outcome.ERROR and build.reason.startswith("there is no image ")
+    """Its worker has no image that it can use, which a restart alone does not change."""
+    return build.outcome is Outcome.ERROR and any(phase.name == NO_IMAGE for phase in build.phases)
 
 
 def has_failed(build: BuildView) -> bool:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import re
 import time
-from pathlib import Path
 
 import httpx2
 import pytest
 
-from sealock.builds.worker_wire import shown
 from sealock.core.build import Outcome
 from sealock.core.builds import PhaseView
-from sealock.core.errors import UsageError
-from sealock.machines.image.store import ImageStore
+from sealock.core.event import NO_IMAGE
 from tests.support.site import COMMIT, Site
 
 pytestmark = pytest.mark.anyio
@@ -59,12 +56,13 @@ async def test_code_that_could_not_be_fetched_leads_to_the_projects_key(
 
 
 async def test_an_image_that_is_not_there_is_not_to_be_restarted(
-    site: Site, browser: httpx2.AsyncClient, tmp_path: Path
+    site: Site, browser: httpx2.AsyncClient
 ) -> None:
-    with pytest.raises(UsageError) as raised:
-        ImageStore(tmp_path / "images").find("nothere")
     build = await site.build(Outcome.ERROR)
-    site.alter(build, reason=shown(raised.value))
+    site.alter(build, reason="there is no image 'nothere' on this host")
+    assert "could not run it" in await head_of(browser, build), "known by what happened, not by words"
+    now = time.time()
+    site.alter(build, phases=(PhaseView(NO_IMAGE, now, now, ok=False),), steps=())
     head = await head_of(browser, build)
     assert "nothere" in head and "name another after <code>image:</code>" in head
     assert "could not run it" not in head
