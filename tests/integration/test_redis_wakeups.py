@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -18,7 +17,7 @@ from sealock.store.redis.wakeups import CHANNEL, MOST_UNTOLD, RedisWakeups, redi
 from tests.support.certificates import make_certificate
 from tests.support.database_proxy import proxy
 from tests.support.ports import free_port
-from tests.support.redis import PASSWORD, RedisProcess, redis_process
+from tests.support.redis import PASSWORD, RedisProcess, redis_process, settled
 
 pytestmark = pytest.mark.anyio
 
@@ -43,12 +42,12 @@ async def running(server: RedisServer, said: list[str], silence: float = 2.0) ->
 
 
 async def reached(wakeups: RedisWakeups) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await wakeups.reached.wait()
 
 
 async def away(wakeups: RedisWakeups) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while wakeups.reached.is_set():  # noqa: ASYNC110 - it is cleared, which no event tells
             await asyncio.sleep(0.02)
 
@@ -61,21 +60,18 @@ async def test_what_one_website_tells_another_hears(redis: RedisProcess) -> None
         there.subscribe(WORK) as work,
         there.subscribe(stop_topic("w")) as stop,
     ):
-        await asyncio.sleep(0.3)
+        await settled(here, there)
         await work.wait(0), await stop.wait(0)  # what beginning told
-        begun = time.monotonic()
         await here.tell(WORK)
-        assert await work.wait(5)
-        assert time.monotonic() - begun < 0.5
+        assert await work.wait(60)
         assert not await stop.wait(0.2)
         await here.tell(stop_topic("w"))
-        assert await stop.wait(5)
+        assert await stop.wait(60)
     assert said == []
 
 
 async def test_who_tells_does_not_wake_its_own_twice(redis: RedisProcess) -> None:
     async with redis_wakeups(redis.server, print) as here, here.subscribe(WORK) as work:
-        await asyncio.sleep(0.3)
         await work.wait(0)
         await here.tell(WORK)
         assert await work.wait(0)
@@ -97,14 +93,15 @@ async def test_killed_and_started_anew_in_mid_use(redis: RedisProcess) -> None:
             await away(here)
             await away(there)
             await mine.wait(0), await theirs.wait(0)
-            begun = time.monotonic()
+            others: list[str] = []
+            asyncio.get_running_loop().call_soon(others.append, "had their turn")
             for _ in range(100):
                 await here.tell("theirs")
                 await here.tell("mine")
-            assert time.monotonic() - begun < 0.1, "nobody waits for Redis"
+            assert others == [], "nobody waits for Redis, nor for anything"
             assert await mine.wait(0), "who is here is woken all the same"
             redis.start()
-            assert await theirs.wait(20), "what was told meanwhile is made up for"
+            assert await theirs.wait(60), "what was told meanwhile is made up for"
             await reached(here)
             await reached(there)
     assert sum("is away" in line for line in said) == sum("is there" in line for line in said) == 4
@@ -120,13 +117,13 @@ async def test_after_a_broken_connection_everybody_looks_here_and_there(redis: R
     ):
         await reached(here)
         await reached(there)
-        await asyncio.sleep(0.3)
+        await settled(here, there)
         await mine.wait(0), await theirs.wait(0)
         client = redis.server.client()
         for kind in ("pubsub", "normal"):
             await client.execute_command("CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes")  # type: ignore[no-untyped-call]
-            assert await mine.wait(10)
-            assert await theirs.wait(10)
+            assert await mine.wait(60)
+            assert await theirs.wait(60)
         await client.aclose()
 
 
@@ -144,7 +141,7 @@ async def test_a_redis_that_says_nothing_any_more_is_away(redis: RedisProcess) -
         assert await work.wait(0)
         await work.wait(0)
         stopped.send_signal(signal.SIGCONT)
-        assert await work.wait(20)
+        assert await work.wait(60)
         await reached(here)
 
 
@@ -169,18 +166,19 @@ async def test_reached_through_its_unix_socket(redis: RedisProcess) -> None:
         there.subscribe(WORK) as work,
     ):
         assert there.reached.is_set()
-        await asyncio.sleep(0.3)
+        await settled(here, there)
         await work.wait(0)
         await here.tell(WORK)
-        assert await work.wait(5)
+        assert await work.wait(60)
 
 
 async def test_nothing_is_left_connected(redis: RedisProcess) -> None:
     client = redis.server.client()
     async with redis_wakeups(redis.server, print):
         assert len(await client.client_list()) >= 2
-    await asyncio.sleep(0.2)
-    assert len(await client.client_list()) == 1
+    async with asyncio.timeout(60):
+        while len(await client.client_list()) > 1:  # noqa: ASYNC110 - Redis tells nobody
+            await asyncio.sleep(0.02)
     await client.aclose()
 
 
@@ -201,7 +199,7 @@ async def test_what_others_publish_is_no_more_than_a_wake_up(redis: RedisProcess
             b"a b c \r\n",
         ):
             await client.publish(CHANNEL, data)
-        assert await work.wait(5)
+        assert await work.wait(60)
         await asyncio.sleep(0.2)
         assert here.reached.is_set()
         assert set(here._local._waiting) == {WORK}

@@ -9,8 +9,10 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import permutations
 from pathlib import Path
 
+from sealock.core.queue import Wakeups
 from sealock.core.secret import Secret
 from sealock.store.redis.address import RedisServer, server_of
 from tests.support.certificates import make_certificate
@@ -108,3 +110,12 @@ def redis_process(users: Sequence[str] = ()) -> Iterator[RedisProcess]:
     finally:
         made.kill()
         shutil.rmtree(directory)
+
+
+async def settled(*all_of_them: Wakeups) -> None:
+    """Whatever each of them has told until now has been heard by the others, what beginning told among it."""
+    for teller, hearer in permutations(all_of_them, 2):
+        for _ in range(2):  # what is told at once goes out in any order
+            async with hearer.subscribe("settled") as told:
+                await teller.tell("settled")
+                assert await told.wait(60)
