@@ -70,6 +70,20 @@ def test_every_chain_refuses_what_is_not_named() -> None:
         assert f"type filter hook {hook} priority filter; policy drop;" in rules
 
 
+@pytest.mark.parametrize("policy", list(NetworkPolicy))
+def test_what_is_not_from_the_guests_own_address_is_dropped_before_anything_passes(
+    policy: NetworkPolicy,
+) -> None:
+    """The attack: a guest sends as somebody else, or by IPv6, of which the other rules know nothing."""
+    lines = forward(ruleset(policy, host=HOST, allowed=[Range("10.9.9.9")], git=GIT))
+    assert lines[:4] == [
+        'iifname "up0" ct state established,related accept',
+        'iifname != "tap0" drop',
+        "ip saddr != 10.0.2.15 drop",
+        "meta nfproto != ipv4 drop",
+    ]
+
+
 PRIVATE = "10.0.0.1 172.16.0.1 172.31.255.255 192.168.1.1 169.254.169.254 127.0.0.1 0.0.0.0 100.64.0.1"
 SPECIAL = "198.18.0.1 224.0.0.1 240.0.0.1 255.255.255.255"
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sealock.core.errors import UsageError
 from sealock.machines.invocation import KEPT_ERRORS, ErrorStream, Invocation
 
 TOKEN = b"t" * 32
@@ -15,6 +18,19 @@ TOKEN = b"t" * 32
 def test_fields_end_in_nul_bytes() -> None:
     invocation = Invocation(["ls", "-l", ""], {"A": "1 2"}, "/tmp", TOKEN)
     assert invocation.encode() == TOKEN + b"\0/tmp\x001\0A=1 2\x003\0ls\0-l\0\0"
+
+
+@pytest.mark.parametrize("name", ["", "1A", "A B", "A\n", "A\nB", "A=B", "A-B", "ls%%", "\xe4", "A\0"])
+def test_what_cannot_be_the_name_of_a_variable_is_refused(name: str) -> None:
+    """A shell reads functions out of variables such as `BASH_FUNC_ls%%`."""
+    with pytest.raises(UsageError, match="cannot be the name"):
+        Invocation(["ls"], {name: "() { id; }"}).encode()
+
+
+@pytest.mark.parametrize("given", [{"argv": ["a\0b"]}, {"env": {"A": "1\0B=2"}}, {"cwd": "/tmp\0/x"}])
+def test_no_field_can_hold_the_sign_that_ends_it(given: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match="NUL"):
+        Invocation(**{"argv": ["ls"]} | given).encode()
 
 
 def test_each_invocation_has_its_own_token() -> None:
