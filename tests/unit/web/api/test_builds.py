@@ -92,18 +92,18 @@ async def test_waiting_ends_with_the_build(site: Site, api: httpx2.AsyncClient) 
     assert not waiting.done()
     await site.finish(site.running)
     told = (await waiting).json()
-    assert told["status"] == "green" and time.monotonic() - begun < 2
+    assert told["status"] == "green" and time.monotonic() - begun < 4
 
 
 async def test_waiting_ends_in_time_and_with_the_website(site: Site, api: httpx2.AsyncClient) -> None:
     begun = time.monotonic()
     assert (await api.get(f"builds/{site.running}?wait=0.1")).json()["status"] == "running"
     assert (await api.get(f"builds/{site.red}?wait=30")).json()["status"] == "red"
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < 4
     waiting = asyncio.create_task(api.get(f"builds/{site.running}?wait=30"))
     await asyncio.sleep(0.05)
     site.ports.streams.end()
-    assert (await asyncio.wait_for(waiting, 2)).json()["status"] == "running"
+    assert (await asyncio.wait_for(waiting, 4)).json()["status"] == "running"
     for wrong in ("61", "-1", "nan", "inf", "x"):
         assert (await api.get(f"builds/{site.running}?wait={wrong}")).status_code == 422
 
@@ -111,7 +111,7 @@ async def test_waiting_ends_in_time_and_with_the_website(site: Site, api: httpx2
 async def test_nobody_waits_for_too_many_at_once(site: Site, api: httpx2.AsyncClient) -> None:
     site.ports.streams._most = 2
     waits = [asyncio.create_task(api.get(f"builds/{site.running}?wait=20")) for _ in range(3)]
-    done, waiting = await asyncio.wait(waits, timeout=10, return_when=asyncio.FIRST_COMPLETED)
+    done, waiting = await asyncio.wait(waits, timeout=60, return_when=asyncio.FIRST_COMPLETED)
     assert [one.result().status_code for one in done] == [429] and len(waiting) == 2
     await site.finish(site.running)
     assert [answer.status_code for answer in await asyncio.gather(*waiting)] == [200, 200]

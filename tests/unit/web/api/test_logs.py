@@ -119,7 +119,7 @@ class Events:
         self._begun = asyncio.Event()
         text = await self._site.token()
         self.task = asyncio.create_task(self._ask(f"Bearer {text}"))
-        await asyncio.wait_for(self._begun.wait(), 5)
+        await asyncio.wait_for(self._begun.wait(), 60)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -164,7 +164,7 @@ class Events:
 
     async def next(self) -> str:
         while b"\n\n" not in self._rest:
-            self._rest += await asyncio.wait_for(self._coming.get(), 5)
+            self._rest += await asyncio.wait_for(self._coming.get(), 60)
         event, self._rest = self._rest.split(b"\n\n", 1)
         return event.decode()
 
@@ -210,16 +210,16 @@ async def test_silence_is_broken_and_a_revoked_token_reads_no_further(
     """The attack: a token is revoked while its stream is open."""
     monkeypatch.setattr(log_follow, "KEEP_ALIVE", 0.05)
     async with Events(site, site.running) as events:
-        for _ in range(5):
-            await events.next()
-        assert await events.next() == ": still here"
+        while await events.next() != ": still here":  # the lines there are may come after the first
+            pass
         monkeypatch.setattr(log_follow, "LOOK_AGAIN", 0.0)
-        assert await events.next() == ": still here"
+        while await events.next() != ": still here":
+            pass
         (token,) = await site.tokens.all_of(site.owner)
         await site.tokens.revoke(site.owner, token.id)
         site.log(site.running).add("a secret plan")
         assert events.task is not None
-        await asyncio.wait_for(events.task, 5)
+        await asyncio.wait_for(events.task, 60)
         assert "secret plan" not in repr(events._coming) + repr(events._rest)
 
 
@@ -228,7 +228,7 @@ async def test_the_stream_ends_with_the_website_and_gives_its_seat_back(site: Si
         await events.next()
         site.ports.streams.end()
         assert events.task is not None
-        await asyncio.wait_for(events.task, 5)
+        await asyncio.wait_for(events.task, 60)
     assert not site.ports.streams._held
 
 

@@ -20,6 +20,7 @@ from sealock.web import event_stream
 from sealock.web.pages import build_live
 from tests.support.fake_log import SealedShelf
 from tests.support.site import Site, make_site, progress
+from tests.support.site_stream import served
 
 pytestmark = pytest.mark.anyio
 
@@ -171,7 +172,7 @@ async def follow_some(
     site: Site, browser: httpx2.AsyncClient, last: str, most: int, shown: dict[int, str]
 ) -> str:
     """Reads at most so many events, puts each line in its place, and goes away; the last id."""
-    source = await stream_of(site, browser, f"/builds/{site.running}/log/live", last)
+    source = served(site, browser, f"/builds/{site.running}/log/live", last)
     count = 0
     try:
         async for piece in source:
@@ -187,60 +188,13 @@ async def follow_some(
             if count >= most:
                 break
     finally:
-        await source.aclose()  # type: ignore[attr-defined]
+        await source.aclose()
     return last
-
-
-async def stream_of(site: Site, browser: httpx2.AsyncClient, path: str, last: str) -> AsyncIterator[bytes]:
-    """The pieces of an answer as they come, by the ASGI application itself: the test's client would wait
-    for the end."""
-    return served(site, browser, path, last)
-
-
-async def served(site: Site, browser: httpx2.AsyncClient, path: str, last: str) -> AsyncIterator[bytes]:
-    queue: asyncio.Queue[bytes | None] = asyncio.Queue()
-    gone = asyncio.Event()
-    asked = [False]
-
-    async def receive() -> dict[str, object]:
-        if not asked[0]:
-            asked[0] = True
-            return {"type": "http.request", "body": b"", "more_body": False}
-        await gone.wait()
-        return {"type": "http.disconnect"}
-
-    async def send(message: dict[str, object]) -> None:
-        if message["type"] == "http.response.start":
-            assert message["status"] == 200, message
-        else:
-            body = message.get("body", b"")
-            assert isinstance(body, bytes)
-            await queue.put(body)
-            if not message.get("more_body"):
-                await queue.put(None)
-
-    cookie = "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
-    headers = [(b"host", site.origin.authority.encode()), (b"cookie", cookie.encode())]
-    headers += [(b"last-event-id", last.encode())] if last else []
-    plain, _, query = path.partition("?")
-    scope = {
-        "type": "http", "asgi": {"version": "3.0", "spec_version": "2.3"}, "http_version": "1.1",
-        "method": "GET", "scheme": "https", "path": plain, "raw_path": plain.encode(),
-        "query_string": query.encode(), "headers": headers, "client": ("192.0.2.7", 1),
-        "server": ("localhost", 443), "root_path": "",
-    }  # fmt: skip
-    running = asyncio.create_task(site.app(scope, receive, send))  # type: ignore[arg-type]
-    try:
-        while (piece := await asyncio.wait_for(queue.get(), 20)) is not None:
-            yield piece
-    finally:
-        gone.set()
-        await asyncio.wait_for(running, 10)
 
 
 async def events_until(source: AsyncIterator[bytes], name: str) -> Reading:
     reading = Reading()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         async for piece in source:
             reading.take(piece.decode())
             if name in reading.names:
@@ -271,7 +225,7 @@ async def test_what_the_page_shows_already_is_not_told(site: Site, monkeypatch: 
         told = served(site, browser, f"/builds/{site.queued}/live?seen={seen}", "")
         first = await anext(told) + await anext(told)
         assert b"event" not in first
-        await told.aclose()  # type: ignore[attr-defined]
+        await told.aclose()
 
 
 async def test_silence_is_filled_with_comments(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -279,7 +233,7 @@ async def test_silence_is_filled_with_comments(site: Site, monkeypatch: pytest.M
     async with site.browser() as browser:
         source = served(site, browser, f"/builds/{site.running}/log/live", "")
         text = b"".join([await anext(source) for _ in range(6)])
-        await source.aclose()  # type: ignore[attr-defined]
+        await source.aclose()
     assert b"\n: still here\n\n" in text
 
 
@@ -323,13 +277,13 @@ async def test_nobody_holds_more_streams_than_they_may(site: Site) -> None:
         held = [served(site, browser, f"/builds/{site.running}/log/live", "") for _ in range(3)]
         for each in held:
             await anext(each)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             assert (await browser.get(f"/builds/{site.running}/live")).status_code == 429
-        await held.pop().aclose()  # type: ignore[attr-defined]
+        await held.pop().aclose()
         again = served(site, browser, f"/builds/{site.running}/log/live", "")
         await anext(again)
         for each in [*held, again]:
-            await each.aclose()  # type: ignore[attr-defined]
+            await each.aclose()
     assert not streams._held
 
 
@@ -346,11 +300,11 @@ async def test_a_reader_that_goes_away_leaves_no_log_open(
         for pieces in (1, 2, 5, 9):
             for path in ("log/live", "live"):
                 source = served(site, browser, f"/builds/{site.running}/{path}", "")
-                async with asyncio.timeout(5):
+                async with asyncio.timeout(60):
                     for _ in range(pieces if path == "log/live" else 1):
                         await anext(source)
                     await asyncio.sleep(0.02)
-                    await source.aclose()  # type: ignore[attr-defined]
+                    await source.aclose()
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
     assert all(each.users == 0 for each in site.shelf.shelf.readers._all)
     assert not site.ports.streams._held
@@ -375,7 +329,7 @@ async def test_the_end_of_the_session_ends_its_streams(
         await anext(source)
         (session,) = await site.sessions.all_of(site.owner)
         assert await site.sessions.revoke(site.owner, session.id)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             rest = b"".join([piece async for piece in source])
     assert b"event: end" not in rest
 

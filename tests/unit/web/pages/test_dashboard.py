@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from contextlib import aclosing
 
 import httpx2
 import pytest
@@ -14,6 +15,7 @@ from sealock.core.builds import NewBuild
 from sealock.core.sealed import LOCAL_ACCOUNT
 from tests.support.pages import Page
 from tests.support.site import Site
+from tests.support.site_stream import served
 
 pytestmark = pytest.mark.anyio
 
@@ -113,14 +115,15 @@ def live_of(html: str) -> list[str]:
 
 
 async def first_event(site: Site, browser: httpx2.AsyncClient, path: str) -> str:
-    """The first event of a stream, once something makes one; the stream is ended then."""
-    answer = asyncio.create_task(browser.get(path, headers={"Accept": "text/event-stream"}))
-    await asyncio.sleep(0.3)
-    assert not answer.done()
-    await site.build(None, state=BuildState.QUEUED)
-    await asyncio.sleep(0.3)
-    site.ports.streams.end()
-    return (await asyncio.wait_for(answer, 5)).text
+    """A stream up to its first event, once something makes one."""
+    async with aclosing(served(site, browser, path, "")) as source, asyncio.timeout(60):
+        told = await anext(source)
+        await site.build(None, state=BuildState.QUEUED)
+        async for piece in source:
+            told += piece
+            if b"event: " in told:
+                break
+    return told.decode()
 
 
 @pytest.mark.parametrize("place", ["/", "project"])
