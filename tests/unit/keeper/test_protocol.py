@@ -161,6 +161,15 @@ def test_other_spellings_and_shapes_are_refused(content: bytes) -> None:
         decode_request(content)
 
 
+def test_why_it_was_refused_holds_nothing_of_what_was_sent() -> None:
+    """It goes into the keeper's log."""
+    for content in (_with(op="canary"), _with(lease={"canary": 1}), _with(canary=1), b"canary"):
+        with pytest.raises(BadFrame) as refused:
+            decode_request(content)
+        assert "canary" not in str(refused.value)
+        assert refused.value.__suppress_context__, "the cause would show it in a traceback"
+
+
 @pytest.mark.parametrize("value", [b"{}", b"[]", b"0"])
 def test_a_request_of_many_wrong_values_costs_next_to_nothing(value: bytes) -> None:
     """A worker's goes through the website, which has other things to do: it took seconds and a gigabyte."""

@@ -171,6 +171,48 @@ async def test_more_connections_than_there_are_places_wait_their_turn(
             writer.close()
 
 
+async def test_only_so_many_are_served_at_a_time(
+    keeper: KeeperFixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What each may hold in memory is bounded, and so is how many there are."""
+    path, now, most = tmp_path / "k.sock", 0, 0
+    real = protocol.read_frame
+
+    async def counting(reader: asyncio.StreamReader, longest: int) -> bytes:
+        nonlocal now, most
+        now += 1
+        most = max(most, now)
+        await asyncio.sleep(0.1)
+        try:
+            return await real(reader, longest)
+        finally:
+            now -= 1
+
+    monkeypatch.setattr("sealock.keeper.server.MOST_CONNECTIONS", 3)
+    monkeypatch.setattr("sealock.keeper.server.read_frame", counting)
+    asked = frame(protocol.encode_request(protocol.AskStatus()))
+    async with serving(keeper, path, Peers(by_user={US: EVERYTHING})):
+        answers = await asyncio.gather(*(send(path, asked) for _ in range(9)))
+    assert all(b"achieved" in answer for answer in answers)
+    assert most == 3
+
+
+async def test_a_fault_is_logged_without_what_it_says(
+    keeper: KeeperFixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its text could be of what was opened."""
+
+    def fails(*_: object) -> protocol.Reply:
+        raise RuntimeError("canary")
+
+    path = tmp_path / "k.sock"
+    monkeypatch.setattr(keeper.desk, "answer", fails)
+    async with serving(keeper, path, Peers(by_user={US: EVERYTHING})):
+        assert await send(path, frame(protocol.encode_request(protocol.AskStatus()))) == b""
+    assert "fault: RuntimeError" in keeper.log
+    assert "canary" not in "".join(keeper.log)
+
+
 async def test_many_at_once_are_each_released_once(keeper: KeeperFixture, door: Path) -> None:
     """Two requests for what is released once cannot both be the first."""
     key = keeper.seal(SSH_KEY)

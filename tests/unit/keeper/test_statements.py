@@ -11,7 +11,15 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sealock.keeper.statements import NotSigned, read_grant, read_lease, read_session, sign, told_lease
+from sealock.keeper.statements import (
+    LONGEST_STATEMENT,
+    NotSigned,
+    read_grant,
+    read_lease,
+    read_session,
+    sign,
+    told_lease,
+)
 from tests.support.keeper_cases import GRANT, LEASE, MEMBER
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
@@ -88,3 +96,38 @@ def test_whatever_a_stranger_makes_up_is_none(text: str) -> None:
 def test_a_statement_says_exactly_what_was_meant() -> None:
     longer = replace(LEASE, expires_at=LEASE.expires_at + 1)
     assert sign(longer, KEY) != SIGNED
+
+
+def signed_by_the_letter(payload: bytes, kind: str) -> str:
+    """As the standard has it (DSSE), put together here once more."""
+    name = f"application/vnd.sealock.{kind}+json".encode()
+    signature = KEY.sign(b"DSSEv1 %d %s %d %s" % (len(name), name, len(payload), payload))
+    return f"{urlsafe_b64encode(payload).decode()}.{urlsafe_b64encode(signature).decode()}"
+
+
+def test_the_signature_covers_what_kind_it_is() -> None:
+    payload = urlsafe_b64decode(SIGNED.partition(".")[0])
+    assert read_lease(signed_by_the_letter(payload, "lease"), [PUBLIC]) == LEASE
+    with pytest.raises(NotSigned):
+        read_lease(signed_by_the_letter(payload, "grant"), [PUBLIC])
+
+
+def test_a_signature_has_one_spelling() -> None:
+    """The last letter before the padding has four bits that count for nothing."""
+    for last in "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_":
+        altered = f"{SIGNED[:-3]}{last}=="
+        if altered != SIGNED:
+            with pytest.raises(NotSigned):
+                read_lease(altered, [PUBLIC])
+
+
+def test_nothing_a_stranger_made_up_is_parsed() -> None:
+    text = f"{urlsafe_b64encode(b'{').decode()}.{urlsafe_b64encode(bytes(64)).decode()}"
+    with pytest.raises(NotSigned, match="no key that may make a lease signed this one"):
+        read_lease(text, [PUBLIC])
+
+
+def test_a_statement_too_long_is_none_even_if_signed() -> None:
+    long = sign(replace(LEASE, terms=replace(LEASE.terms, plan_digest="x" * LONGEST_STATEMENT)), KEY)
+    with pytest.raises(NotSigned):
+        read_lease(long, [PUBLIC])
