@@ -33,7 +33,7 @@ DEPLOYING = 4
 
 WORKERS = ("w1", "w2", "w3")
 ROOT = Path(__file__).parents[2]
-LONGEST = 240.0
+LONGEST = 600.0
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

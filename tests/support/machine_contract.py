@@ -48,15 +48,15 @@ async def _first_line(process: Process) -> str:
     return seen.partition(b"\n")[0].decode()
 
 
-async def _is_gone(machine: Machine, pid: str) -> bool:
-    """Whether a process of the machine has ended, or does so within a second. A zombie has ended."""
+async def _is_gone(machine: Machine, pid: str, tenths: int = 300) -> bool:
+    """Whether a process of the machine has ended, or does so within so long. A zombie has ended."""
     looking = """
-        for i in 1 2 3 4 5 6 7 8 9 10; do
+        for i in $(seq "$2"); do
           grep -q "^State:.[^Z]" "/proc/$1/status" 2>/dev/null || exit 0
           sleep 0.1
         done
         exit 1"""
-    return (await machine.run(["bash", "-c", looking, "bash", pid])).exit_code == 0
+    return (await machine.run(["bash", "-c", looking, "bash", pid, str(tenths)])).exit_code == 0
 
 
 @asynccontextmanager
@@ -210,7 +210,7 @@ class FlowContract:
         assert done.stdout == sent
 
     async def test_input_that_nobody_reads_holds_nothing_up(self, subject: Subject) -> None:
-        done = await subject.machine.run(["true"], stdin=bytes(8 * MIB), timeout=20)
+        done = await subject.machine.run(["true"], stdin=bytes(8 * MIB), timeout=60)
         assert done.exit_code == 0
 
     async def test_a_flood_waits_for_its_reader(self, subject: Subject) -> None:
@@ -250,14 +250,14 @@ class EndingContract:
         begun = time.monotonic()
         with pytest.raises(TimeoutError):
             await machine.run(["bash", "-c", f'{{ {WITH_CHILD}; }} >"$1"', "bash", file], timeout=1)
-        assert time.monotonic() - begun < 10
+        assert time.monotonic() - begun < 60
         assert await _is_gone(machine, (await machine.run(["cat", file])).stdout.decode().strip())
         await machine.run(["rm", "--", file])
 
     async def test_leaving_the_block_kills_the_group(self, subject: Subject) -> None:
         async with subject.machine.process(["bash", "-c", f"trap '' HUP TERM; {WITH_CHILD}"]) as process:
             child = await _first_line(process)
-            assert not await _is_gone(subject.machine, child)
+            assert not await _is_gone(subject.machine, child, tenths=10)
         assert await _is_gone(subject.machine, child)
 
     async def test_leaving_it_by_an_error_does_too(self, subject: Subject) -> None:
@@ -290,20 +290,20 @@ class EndingContract:
             with pytest.raises(asyncio.CancelledError):
                 await task
         looking = "cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' ' | grep '[3]01.5'"
-        waiting = f"for _ in $(seq 100); do {looking} || exit 0; sleep 0.1; done; exit 1"
-        assert (await subject.machine.run(["bash", "-c", waiting], timeout=60)).exit_code == 0
+        waiting = f"for _ in $(seq 600); do {looking} || exit 0; sleep 0.1; done; exit 1"
+        assert (await subject.machine.run(["bash", "-c", waiting], timeout=120)).exit_code == 0
 
     async def test_children_in_the_background_hold_nothing_up(self, subject: Subject) -> None:
         begun = time.monotonic()
         done = await subject.machine.run(["bash", "-c", "sleep 300 & echo $!"])
-        assert time.monotonic() - begun < 5
+        assert time.monotonic() - begun < 60
         assert await _is_gone(subject.machine, done.stdout.decode().strip())
 
     async def test_a_child_that_left_the_group_holds_nothing_up_for_long(self, subject: Subject) -> None:
         begun = time.monotonic()
         done = await subject.machine.run(["bash", "-c", "setsid sleep 300 & sleep 0.3; echo $!"])
         try:
-            assert time.monotonic() - begun < 4
+            assert time.monotonic() - begun < 60
             assert done.exit_code == 0
         finally:
             killed = await subject.machine.run(["kill", "-KILL", done.stdout.decode().strip()])
@@ -348,7 +348,7 @@ class ServingContract:
             raise ConnectionRefusedError
 
         async with subject.machine.serve_port(refuse) as port:
-            done = await subject.machine.run(["bash", "-c", TALK, "bash", str(port), "hi", "9"], timeout=20)
+            done = await subject.machine.run(["bash", "-c", TALK, "bash", str(port), "hi", "9"], timeout=60)
             assert done.stdout == b""
 
     async def test_closing_a_port_ends_what_is_alive(self, subject: Subject, tmp_path: Path) -> None:
@@ -358,7 +358,7 @@ class ServingContract:
                 live = subject.machine.process(["bash", "-c", talk, "bash", str(port)])
                 process = await live.__aenter__()
                 assert await _first_line(process) == "x"
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 await process.wait()
             await live.__aexit__(None, None, None)
             again = await subject.machine.run(["bash", "-c", TALK, "bash", str(port), "hi", "2"])
@@ -383,7 +383,7 @@ class ServingContract:
                 process = await live.__aenter__()
                 await process.write(b"x\n")
                 assert await _first_line(process) == "x"
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 assert [piece async for piece in process.output()] == []
             await live.__aexit__(None, None, None)
 
@@ -410,14 +410,14 @@ class LossContract:
             ]
             await asyncio.sleep(0.3)
             await subject.cut()
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 results = await asyncio.gather(*waits, return_exceptions=True)
         assert [type(result) for result in results] == [TemporaryError] * 4
         assert {getattr(result, "brief", "") for result in results} == {"the machine's connection was lost"}
 
     async def test_what_is_asked_afterwards_is_told_too(self, subject: Subject, tmp_path: Path) -> None:
         await subject.cut()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             with pytest.raises(TemporaryError):
                 await subject.machine.run(["true"])
             with pytest.raises(TemporaryError):
@@ -434,7 +434,7 @@ class LossContract:
         self, subject: Subject, tmp_path: Path
     ) -> None:
         async with (
-            asyncio.timeout(15),
+            asyncio.timeout(60),
             echo_server(tmp_path) as echo,
             subject.machine.serve_socket("agent", echo),
             subject.machine.serve_port(lambda: asyncio.open_unix_connection(echo)),
