@@ -1,4 +1,8 @@
-"""The sealed values of one build, as the website has them: asked for by name, before they are looked at."""
+"""The sealed values of one build, as the website has them: asked for by name, before they are looked at.
+
+A step is given what its plan names. So what the website answers must be of that name: the worker would else
+sign that a step may have another secret of the project, which nobody gave it.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ from collections.abc import Collection
 from sealock.builds.pinned import Pinned
 from sealock.builds.step_secrets import KINDS
 from sealock.core.sealed import Kind, Owner, Sealed
+from sealock.link.errors import NotTaken
 from sealock.link.job import JobLink
 
 Wanted = tuple[Kind, str, int | None]
@@ -36,7 +41,14 @@ class JobValues:
         self._found.pop(wanted, None)
         found = await self._link.sealed(kind, name, version)
         if found is not None:
+            _refuse_another(found, wanted)
             self._found[wanted] = self._found[kind, name, found.version] = found
+
+
+def _refuse_another(found: Sealed, wanted: Wanted) -> None:
+    kind, name, version = wanted
+    if (found.name.kind, found.name.name) != (kind, name) or version not in (None, found.version):
+        raise NotTaken(f"asked for {kind} {name}, it answered another sealed value")
 
 
 def _wanted(name: str, pinned: Pinned | None) -> list[Wanted]:
