@@ -189,6 +189,11 @@ class SiteBuilds:
             kept = update(receipts).where(receipts.c.build == build).values(envelope=content)
             assert (await connection.execute(kept)).rowcount
 
+    async def lose_receipt(self, build: str) -> None:
+        """As if none of its attempts had one."""
+        async with self.database.write() as connection:
+            assert (await connection.execute(delete(receipts).where(receipts.c.build == build))).rowcount
+
     async def add_attempt(self, build: str, receipt: bytes) -> None:
         """As if it had been run once more, and had that receipt."""
         mine = receipts.c.build == build

@@ -124,8 +124,16 @@ async def _shown(request: Request, asker: Asker, build: BuildView) -> dict[str, 
         "seen": digest_of(build),
         "may_cancel": _may(asker, build, Permission.BUILDS_CANCEL) and build.state is not BuildState.ENDED,
         "may_restart": _may(asker, build, Permission.BUILDS_START) and build.state is BuildState.ENDED,
+        "has_receipt": await _has_receipt(request, build),
         "may_read_log": _may(asker, build, Permission.LOGS_READ),
     }
+
+
+async def _has_receipt(request: Request, build: BuildView) -> bool:
+    """One that our own fault ended may have none."""
+    if build.ended_at is None or not build.attempt:
+        return False
+    return await service_of(request).builds.receipt(build.account, build.id) is not None
 
 
 async def _of_log(request: Request, asker: Asker, build: BuildView) -> dict[str, Any]:

@@ -105,14 +105,16 @@ async def opened(
     except SealockError as error:
         if begun:
             raise
-        raise _no_log(error, build) from error
+        raise _no_log(error, build, is_newest=number == build.attempt) from error
 
 
-def _no_log(error: SealockError, build: BuildView) -> NoLog:
+def _no_log(error: SealockError, build: BuildView, *, is_newest: bool) -> NoLog:
     later = build.ended_at is None
     if isinstance(error, UsageError):
         if later:
             return NoLog("Nothing was printed yet.", _SOON, later=True)
+        if is_newest and not any(step.first_line for step in build.steps):
+            return NoLog("This build ended before its first step, so it printed nothing.")
         return NoLog(sentence(error, advice=False), error.resolution)
     if isinstance(error, Refused):
         return NoLog(

@@ -8,12 +8,12 @@ from sealock.core.builds import BuildView, StepView
 from sealock.core.event import NO_IMAGE
 
 _BECAUSE = {
-    Trigger.PUSH: "a push to {ref}",
-    Trigger.TAG: "the tag {ref}",
-    Trigger.PULL_REQUEST: "a pull request, {ref}",
+    Trigger.PUSH: "a push",
+    Trigger.TAG: "a tag",
+    Trigger.PULL_REQUEST: "a pull request",
     Trigger.PERSON: "{who} asked for it",
     Trigger.RESTART: "{who} restarted",
-    Trigger.SCHEDULE: "the schedule of {ref}",
+    Trigger.SCHEDULE: "its schedule",
 }
 
 BAD_STEPS = (StepState.FAILED, StepState.STOPPED)
@@ -39,9 +39,9 @@ def longer(difference: float) -> str:
 
 
 def because(build: BuildView, who: str) -> str:
-    """Why it ran, but for which build it repeats. who: the name of the person who asked, if anybody did."""
-    ref = build.branch or build.ref or "the default branch"
-    return _BECAUSE[build.trigger].format(ref=ref, who=who or "a program")
+    """Why it ran, but for its branch, which stands beside it, and for which build it repeats. who: the name
+    of the person who asked, if anybody did."""
+    return _BECAUSE[build.trigger].format(who=who or "a program")
 
 
 def elapsed(build: BuildView, now: float) -> float | None:

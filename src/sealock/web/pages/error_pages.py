@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from sealock.web.pages.frame import render
+from sealock.core.errors import SealockError
+from sealock.web.pages.frame import asking, render
 
 NEXT = {
     403: "Ask an owner of the account for a role that may.",
@@ -35,9 +37,20 @@ def _for_browsers(handler: Callable[..., Any]) -> Callable[[Request, Exception],
     async def handle(request: Request, error: Exception) -> Response:
         answer = handler(request, error)
         told: Response = await answer if isinstance(answer, Awaitable) else answer
-        return page_of(request, told) if wants_page(request) and told.status_code >= 400 else told
+        if told.status_code < 400 or not wants_page(request):
+            return told
+        if told.status_code == HTTPStatus.NOT_FOUND:
+            await _recognise(request)
+        return page_of(request, told)
 
     return handle
+
+
+async def _recognise(request: Request) -> None:
+    """At an address where nothing is nobody has asked yet who asks; who is signed in finds their way back."""
+    if not hasattr(request.state, "viewer"):
+        with suppress(HTTPException, SealockError):
+            await asking(request)
 
 
 def wants_page(request: Request) -> bool:
@@ -49,7 +62,7 @@ def wants_page(request: Request) -> bool:
 def page_of(request: Request, told: Response) -> Response:
     """The page that says what a problem says."""
     problem = json.loads(bytes(told.body))
-    title = HTTPStatus(told.status_code).phrase
+    title = HTTPStatus(told.status_code).phrase.capitalize()
     page = render(
         request,
         "error.html",

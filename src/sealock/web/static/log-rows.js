@@ -334,11 +334,11 @@ export class Rows {
 }
 
 function told(group) {
-  const parts = [];
-  if (group.lines) parts.push(`${group.lines} ${group.lines === 1 ? "line" : "lines"}`);
-  if (group.took) parts.push(group.took);
+  const parts = []; // how it stands first: what is long is cut off at its end
   if (group.kind !== "group" && group.ok === false) parts.push(group.stopped ? "stopped" : group.exit_code === null ? "failed" : `exit code ${group.exit_code}`);
   if (group.ok === null && group.last === null && group.kind !== "group") parts.push("running");
+  if (group.lines) parts.push(`${group.lines} ${group.lines === 1 ? "line" : "lines"}`);
+  if (group.took) parts.push(group.took);
   return parts.join(" · ");
 }
 

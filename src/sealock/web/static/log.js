@@ -47,6 +47,7 @@ function start(view) {
     if (on) rows.toEnd();
   }
   button("follow").addEventListener("click", () => follow(!following));
+  new ResizeObserver(() => { if (following) rows.toEnd(); }).observe(box); // a phone is turned, a window made smaller
   button("end").addEventListener("click", () => { rows.toEnd(); box.focus(); });
   button("start").addEventListener("click", () => { follow(false); rows.toStart(); box.focus(); });
   rows.onMove = (byReader, atEnd) => {
@@ -105,7 +106,8 @@ function start(view) {
   function errors() {
     const lines = (outline?.notes || []).filter((note) => note.level === "error").map((note) => note.line);
     // While it runs, where it would open if it ended now is no error yet
-    if (outline?.failing_line && data.live !== "yes") lines.push(outline.failing_line);
+    const cancelled = document.querySelector(".build-head").dataset.status === "cancelled"; // nothing failed
+    if (outline?.failing_line && data.live !== "yes" && !cancelled) lines.push(outline.failing_line);
     return [...new Set(lines)].sort((a, b) => a - b);
   }
   function toError(step) {
@@ -147,7 +149,7 @@ function start(view) {
     if (data.attempt === "0" || (data.state === "none" && data.live !== "yes")) return;
     view.querySelector(".log-none")?.remove();
     view.querySelector(".log-links")?.removeAttribute("hidden");
-    box.hidden = false;
+    box.hidden = view.querySelector(".log-tools").hidden = false;
     await readOutline();
     rows.grow(total);
     view.classList.add("is-open");

@@ -11,6 +11,7 @@ import pytest
 from sealock.core.build import Outcome
 from sealock.core.builds import PhaseView
 from sealock.core.event import NO_IMAGE
+from sealock.core.sealed import LOCAL_ACCOUNT
 from tests.support.site import COMMIT, Site
 
 pytestmark = pytest.mark.anyio
@@ -74,3 +75,32 @@ async def test_the_icon_of_the_page_says_how_the_build_stands_without_a_script(
     for build, icon in ((site.red, "red"), (site.green, "green"), (site.queued, "queued")):
         page = (await browser.get(f"/builds/{build}")).text
         assert re.search(rf'<link rel="icon" href="/static/[0-9a-f]+/icon-{icon}\.svg">', page)
+
+
+async def test_how_it_stands_is_said_once(site: Site, browser: httpx2.AsyncClient) -> None:
+    build = await site.build(Outcome.CANCELLED, branch="other")
+    site.alter(build, reason="cancelled by Ada")
+    head = await head_of(browser, build)
+    assert "cancelled by Ada" in head and "It was cancelled" not in head
+    site.alter(build, reason="it was cancelled")
+    assert (await head_of(browser, build)).lower().count("it was cancelled") == 1
+    waiting = await head_of(browser, site.queued)
+    assert "Number 1 of 1 that wait" in waiting and "It waits" not in waiting
+
+
+async def test_a_receipt_is_offered_if_there_is_one(site: Site, browser: httpx2.AsyncClient) -> None:
+    assert f'href="/builds/{site.red}/receipt"' in await head_of(browser, site.red)
+    assert "/receipt" not in await head_of(browser, site.running)
+    await site.lose_receipt(site.red)
+    assert "/receipt" not in await head_of(browser, site.red)
+
+
+async def test_a_build_that_reached_no_step_says_so_where_its_log_would_be(
+    site: Site, browser: httpx2.AsyncClient
+) -> None:
+    del site.shelf.logs[LOCAL_ACCOUNT, site.project.id, site.red]
+    page = (await browser.get(f"/builds/{site.red}")).text
+    assert "There is no log of build" in page, "its steps had begun: it had one"
+    site.alter(site.red, steps=())
+    page = (await browser.get(f"/builds/{site.red}")).text
+    assert "This build ended before its first step, so it printed nothing." in page

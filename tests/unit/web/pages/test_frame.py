@@ -177,6 +177,9 @@ async def test_errors_are_pages_for_browsers_and_problems_for_programs(
     page = await browser.get("/nowhere")
     assert page.status_code == 404 and page.headers["content-type"].startswith("text/html")
     assert page.headers["x-request-id"] in page.text
+    assert '<a href="/projects"' in page.text, "there is a way back for who is signed in"
+    stranger = await site.client().get("/nowhere", headers={"Accept": "text/html"})
+    assert stranger.status_code == 404 and '<a href="/projects"' not in stranger.text
     program = await browser.get("/nowhere", headers={"Accept": "*/*"})
     assert program.headers["content-type"] == "application/problem+json"
     api = await browser.get("/api/v1/projects/nowhere")
