@@ -145,7 +145,7 @@ async def test_who_follows_is_told_all_to_the_end(lab: Lab) -> None:
         await lab.say("line 1", "line 2")
         await asyncio.sleep(0.05)
         await lab.say("line 3", end=True)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             assert await following == numbered(1, 3), "though it was opened before it began"
 
 
@@ -165,11 +165,11 @@ async def test_who_comes_back_goes_on_where_they_were(lab: Lab) -> None:
 async def test_of_an_attempt_that_is_over_what_is_there_is_told(lab: Lab) -> None:
     """Its worker was killed: the log has no end of its own."""
     await lab.say(*numbered(1, 3))
-    async with lab.shelf.open(*MINE, person="ann") as log, asyncio.timeout(10):
+    async with lab.shelf.open(*MINE, person="ann") as log, asyncio.timeout(60):
         assert await told(log.follow(None)) == numbered(1, 3)
     attempt = Attempt()
     attempt.over = True
-    async with lab.shelf.open(*MINE, person="ann", running=attempt.running) as log, asyncio.timeout(20):
+    async with lab.shelf.open(*MINE, person="ann", running=attempt.running) as log, asyncio.timeout(60):
         assert await told(log.follow(None)) == numbered(1, 3)
 
 
@@ -209,7 +209,7 @@ async def test_a_removed_log_is_gone_and_it_is_remembered_who_did_it(lab: Lab) -
         await asyncio.sleep(0.05)
         await lab.shelf.remove(*MINE, person="ann", why="it was old")
         with pytest.raises(UsageError, match="removed"):
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 await coming
     removal = await lab.shelf.removal(RUN)
     assert removal is not None and (removal.by, removal.why) == ("ann", "it was old")

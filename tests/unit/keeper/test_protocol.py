@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -175,10 +176,23 @@ def test_a_request_of_many_wrong_values_costs_next_to_nothing(value: bytes) -> N
     """A worker's goes through the website, which has other things to do: it took seconds and a gigabyte."""
     many = protocol.LONGEST_REQUEST // (len(value) + 1) - 100
     content = b'{"sealock":1,"request":{"op":"open","sealed":[' + b",".join([value] * many) + b"]}}"
-    began = time.process_time()
-    with pytest.raises(BadFrame):
-        decode_request(content)
-    assert time.process_time() - began < 0.3
+
+    def decode() -> None:
+        with pytest.raises(BadFrame):
+            decode_request(content)
+
+    numbers = b"[" + b"0," * (len(content) // 2) + b"0]"
+    assert seconds(decode) < seconds(lambda: json.loads(numbers)), "as long as it takes to read it"
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """Of the processor; the least of a few times, on whatever host."""
+    found = []
+    for _ in range(3):
+        began = time.process_time()
+        work()
+        found.append(time.process_time() - began)
+    return min(found)
 
 
 def test_the_fullest_request_is_taken() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import gc
 import json
 import mmap
 import os
@@ -199,6 +200,7 @@ def test_what_is_damaged_is_not_loaded(
 ) -> None:
     save(template, directory)
     damage(directory)
+    gc.collect()  # what other tests left to it is not to be missed below
     before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
     with pytest.raises(ValueError, match=str(directory)):
         load(directory)
