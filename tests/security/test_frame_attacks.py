@@ -28,8 +28,10 @@ from tests.support.pretend_host import (
     remove_rules,
     run_inside,
 )
+from tests.support.probe import Place, reached
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
+OPEN = Place("udp", PUBLIC, 8000)
 TARGETS = (HOST, HOST_PRIVATE, MIRROR, METADATA, firewall.UPLINK_GATEWAY, "224.0.0.1", "255.255.255.255")
 _FRAMES = r"""
 use strict; use Socket qw(:all);
@@ -122,6 +124,8 @@ async def attack(machine: Machine) -> set[tuple[str, str]]:
     try:
         done = await machine.run(["perl", "-e", _FRAMES, ",".join(TARGETS)], root=True)
         assert done.stdout == b"sent\n", done.stderr
+        # What is sent after them and has been answered says that they have been dealt with, too.
+        assert await reached(machine, (), surely=[OPEN]) == {OPEN}
         return tap.seen()
     finally:
         tap.close()

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 from sealock.core.machine import Machine
 
-# Perl, because every image has it. Each argument is "protocol,address,port".
+# Perl, because every image has it. The first argument is the patience in seconds, each other
+# "protocol,address,port".
 _PERL = r"""
 use strict; use Socket qw(:all); use Fcntl; use Errno; use Time::HiRes;
+my $patience = shift;
 my (%open, $bits); $bits = '';
 for my $place (@ARGV) {
   my ($protocol, $address, $port) = split /,/, $place;
@@ -24,7 +26,7 @@ for my $place (@ARGV) {
   $open{fileno $socket} = [$socket, $place];
   vec($bits, fileno $socket, 1) = 1;
 }
-my $end = Time::HiRes::time() + 3;
+my $end = Time::HiRes::time() + $patience;
 while (%open && (my $left = $end - Time::HiRes::time()) > 0) {
   select(my $ready = $bits, undef, undef, $left) > 0 or last;
   for my $number (grep { vec($ready, $_, 1) } keys %open) {
@@ -48,16 +50,23 @@ class Place:
     port: int
 
 
-async def knock(machine: Machine, places: Iterable[Place], *, root: bool = False) -> dict[Place, str]:
-    """What came back from each: `reached`, `silence`, or what the guest's kernel says of it."""
+async def knock(
+    machine: Machine, places: Iterable[Place], *, root: bool = False, patience: float = 3.0
+) -> dict[Place, str]:
+    """What came back from each: `reached`, `silence` for so many seconds, or what the guest's kernel says."""
     wanted = list(places)
     names = [f"{place.protocol},{place.address},{place.port}" for place in wanted]
-    done = await machine.run(["perl", "-e", _PERL, *names], root=root)
+    done = await machine.run(["perl", "-e", _PERL, str(patience), *names], root=root)
     assert done.exit_code == 0, done.stderr
     answers = dict(line.split(" ", 1) for line in done.stdout.decode().splitlines())
     return {place: answers.get(name, "cannot") for place, name in zip(wanted, names, strict=True)}
 
 
-async def reached(machine: Machine, places: Iterable[Place], *, root: bool = False) -> set[Place]:
-    """Those that answered."""
-    return {place for place, said in (await knock(machine, places, root=root)).items() if said == "reached"}
+async def reached(
+    machine: Machine, places: Iterable[Place], *, root: bool = False, surely: Iterable[Place] = ()
+) -> set[Place]:
+    """Those that answered. surely: those of them that are to, and have as long as a busy host needs."""
+    awaited = set(surely)
+    said = await knock(machine, set(places) - awaited, root=root)
+    said |= await knock(machine, awaited, root=root, patience=60.0)
+    return {place for place, answer in said.items() if answer == "reached"}
