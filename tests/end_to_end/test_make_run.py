@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 from sealock.core.machine import Remains
 from sealock.machines.reaper import HostReaper
 from sealock.settings import load
+from tests.support.traces import left, traces
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.slow
@@ -40,8 +42,16 @@ def make_run(temporary: Path) -> Iterator[subprocess.Popen[str]]:
                 os.killpg(process.pid, signal.SIGKILL)
 
 
-def left_of(temporary: Path) -> list[str]:
-    """What is still there of a run that had `temporary` for its files: those, and living processes."""
+def left_of(temporary: Path, patience: float = 60.0) -> list[str]:
+    """What stays of a run that had `temporary` for its files: those, and living processes."""
+    deadline = time.monotonic() + patience
+    while (found := there_of(temporary)) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    return found
+
+
+def there_of(temporary: Path) -> list[str]:
+    """What is there of it now."""
     found = [str(path) for path in temporary.iterdir()]
     for process in Path("/proc").glob("[0-9]*"):
         try:
@@ -53,14 +63,15 @@ def left_of(temporary: Path) -> list[str]:
 
 
 def orphans() -> set[Remains]:
-    """What bears our marks on this host and has lost its owner."""
-    return {remains for remains in HostReaper(load()[0].runtime_dir).find() if remains.orphaned}
+    """What lies in the runtime directory and has lost its owner; processes may be those of others."""
+    found = HostReaper(load()[0].runtime_dir).find()
+    return {remains for remains in found if remains.orphaned and remains.kind != "process"}
 
 
 def test_make_run_builds_a_real_package_and_leaves_nothing(tmp_path: Path) -> None:
-    before = orphans()
+    before, marked = orphans(), traces()
     with make_run(tmp_path) as process:
-        output, _ = process.communicate(timeout=1200)
+        output, _ = process.communicate(timeout=2400)
     assert process.returncode == 0, output
     assert " passed" in output
     assert "remote: Sealock: told of refs/heads/main" in output
@@ -69,10 +80,11 @@ def test_make_run_builds_a_real_package_and_leaves_nothing(tmp_path: Path) -> No
     assert re.search(r"\nhttps://localhost:[0-9]+/builds/[0-9a-f]{32}\n", output)
     assert left_of(tmp_path) == []
     assert orphans() <= before
+    assert left(marked) == set()
 
 
 def test_ctrl_c_in_the_middle_of_a_build_leaves_nothing(tmp_path: Path) -> None:
-    before = orphans()
+    before, marked = orphans(), traces()
     with make_run(tmp_path) as process:
         assert process.stdout is not None
         seen = ""
@@ -81,7 +93,8 @@ def test_ctrl_c_in_the_middle_of_a_build_leaves_nothing(tmp_path: Path) -> None:
             if line.startswith("==> test:"):
                 os.killpg(process.pid, signal.SIGINT)
                 break
-        rest, _ = process.communicate(timeout=120)
+        rest, _ = process.communicate(timeout=300)
     assert process.returncode != 0, seen + rest
     assert left_of(tmp_path) == []
     assert orphans() <= before
+    assert left(marked) == set()

@@ -31,7 +31,7 @@ from sealock.machines.reaper import marked_processes
 from tests.support.ports import free_port
 
 ROOT = Path(__file__).parents[2]
-UP = 120.0
+UP = 300.0
 AGAIN = 0.3
 """Seconds between two tries to ask a website that is away."""
 
@@ -66,6 +66,7 @@ class Part:
         process = self.child.process
         if process is None or process.returncode is not None:
             return False
+        self.child.is_up.clear()
         self.child.tell(signal.SIGKILL)
         return True
 
@@ -95,6 +96,7 @@ class Part:
     async def _keep(self) -> None:
         while not self._stopping:
             self.started += 1
+            self.child.is_up.clear()
             await self.child.run(self._say)
             if not self._stopping:
                 await asyncio.sleep(0.05)
@@ -142,7 +144,7 @@ class KilledServer:
         await self._start("website", "web", "--attended", up="serving on ")
         trusted = ssl.create_default_context(cafile=self.data / "authority/certificate.pem")
         self.client = httpx2.AsyncClient(
-            base_url=self.origin, verify=trusted, headers={"Origin": self.origin}, timeout=30
+            base_url=self.origin, verify=trusted, headers={"Origin": self.origin}, timeout=60
         )
         who = {"email": "owner@example.com", "name": "Owner", "password": PASSWORD}
         await self.must("POST", "/api/setup", {"link": link, **who})
@@ -216,6 +218,12 @@ class KilledServer:
                 found[each["id"]] = each
         return list(found.values())
 
+    async def all_up(self) -> None:
+        """Return once everything serves: what is only just starting does not end in good order."""
+        async with asyncio.timeout(UP):
+            for part in self.parts.values():
+                await part.child.is_up.wait()
+
     async def stop(self) -> dict[str, int | None]:
         """All of it in good order, the last first; exit codes."""
         codes = {name: await part.stop() for name, part in reversed(list(self.parts.items()))}
@@ -232,7 +240,7 @@ class KilledServer:
         """What its parts said last, for a failure's message."""
         return "\n".join(f"{name}: {line}" for name, part in self.parts.items() for line in part.said[-15:])
 
-    async def _start(self, name: str, *arguments: str, up: str, patience: float = 30.0) -> Part:
+    async def _start(self, name: str, *arguments: str, up: str, patience: float = 120.0) -> Part:
         part = Part(Child(name, self._command(*arguments), up, patience))
         self.parts[name] = part
         await part.start()

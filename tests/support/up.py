@@ -24,7 +24,7 @@ from tests.support.ports import free_port
 
 UP = "Sealock runs at "
 PASSWORD = "correct horse battery"
-PATIENCE = 240.0
+PATIENCE = 600.0
 """Seconds for anything that a machine has part in; seconds on a quiet host."""
 
 
