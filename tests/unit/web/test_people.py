@@ -135,6 +135,14 @@ async def test_guessing_is_slowed_down_and_locks_nobody_out(
         assert (await elsewhere.post("/api/session", json=ADA)).status_code == 204
 
 
+async def test_making_up_setup_links_is_slowed_down(browser: httpx2.AsyncClient) -> None:
+    answers = [
+        await browser.post("/api/setup", json=ADA | {"name": "Eve", "link": f"{number:043}"})
+        for number in range(11)
+    ]
+    assert [one.status_code for one in answers] == [401] * 10 + [429]
+
+
 async def test_another_site_signs_nobody_in_or_out(browser: httpx2.AsyncClient, ports: Ports) -> None:
     await set_up(browser, ports)
     evil = {"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example.net"}

@@ -6,7 +6,7 @@ import asyncio
 import gc
 import itertools
 from collections.abc import AsyncIterator
-from contextlib import aclosing
+from contextlib import ExitStack, aclosing
 from typing import Any
 
 import anyio
@@ -18,6 +18,16 @@ from sealock.web.streams import Streams
 async def turns(count: int) -> None:
     for _ in range(count):
         await asyncio.sleep(0)
+
+
+def test_a_person_holds_so_many_streams_and_no_more() -> None:
+    """The attack: to hold ever more, each of which is a connection and a place in the queue of wake-ups."""
+    streams = Streams(most=2)
+    with ExitStack() as held:
+        assert [held.enter_context(streams.seat("ada")) for _ in range(4)] == [True, True, False, False]
+        assert held.enter_context(streams.seat("ben")), "another's are their own"
+    with ExitStack() as held:
+        assert [held.enter_context(streams.seat("ada")) for _ in range(3)] == [True, True, False]
 
 
 def test_a_reader_that_goes_while_the_source_ends_leaves_nothing_behind() -> None:

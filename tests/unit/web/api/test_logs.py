@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import ExitStack
 from typing import Any
 
 import httpx2
@@ -18,6 +19,17 @@ from sealock.web.event_stream import with_pauses
 from tests.support.site import Site
 
 pytestmark = pytest.mark.anyio
+
+
+async def test_who_follows_too_many_things_is_turned_away(site: Site, api: httpx2.AsyncClient) -> None:
+    """By the API and by the pages: both hold the same places."""
+    log = f"/builds/{site.red}/log"
+    with ExitStack() as held:
+        while held.enter_context(site.ports.streams.seat(site.owner.id)):
+            pass
+        async with site.browser() as browser:
+            for answer in (await api.get(f"{log[1:]}/follow"), await browser.get(f"{log}/live")):
+                assert answer.status_code == 429 and answer.headers["retry-after"]
 
 
 async def test_a_range_of_lines(site: Site, api: httpx2.AsyncClient) -> None:

@@ -69,9 +69,14 @@ async def test_guessing_is_slowed_down_and_told_as_a_page(stranger: httpx2.Async
     assert answers[-1].headers["content-type"].startswith("text/html") and answers[-1].headers["retry-after"]
 
 
-async def test_where_to_go_is_never_elsewhere(stranger: httpx2.AsyncClient) -> None:
-    answer = await stranger.post("/sign-in", data=ADA | {"next": "//evil.example.net"})
-    assert answer.headers["location"] == "/"
+@pytest.mark.parametrize("place", ["//evil.example.net", "https://evil.example.net/", "/\\evil.example.net"])
+async def test_where_to_go_is_never_elsewhere(site: Site, stranger: httpx2.AsyncClient, place: str) -> None:
+    """The attack: a link to our sign-in that ends somewhere else, whether or not one is signed in."""
+    answer = await stranger.post("/sign-in", data=ADA | {"next": place})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+    async with site.browser() as browser:
+        answer = await browser.get("/sign-in", params={"next": place})
+        assert (answer.status_code, answer.headers["location"]) == (303, "/")
 
 
 async def test_an_installation_is_set_up_by_its_link(site: Site) -> None:
@@ -90,6 +95,11 @@ async def test_an_installation_is_set_up_by_its_link(site: Site) -> None:
         assert (await browser.get("/account")).status_code == 200
         again = await browser.post(path, data=OWNER | {"email": "eve@example.com"})
         assert again.status_code == 403
+
+
+async def test_making_up_links_is_slowed_down(stranger: httpx2.AsyncClient) -> None:
+    answers = [await stranger.post(f"/setup/{number:043}", data=OWNER) for number in range(11)]
+    assert [one.status_code for one in answers] == [403] * 10 + [429]
 
 
 async def test_a_made_up_link_sets_nothing_up(stranger: httpx2.AsyncClient) -> None:
