@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sealock.core.errors import PermanentError
-from sealock.core.files import create_secret_file, read_secret_file, remove_whole, write_whole
+from sealock.core.files import create_secret_file, move_over, read_secret_file, remove_whole, write_whole
 
 
 def _names(directory: Path) -> list[str]:
@@ -171,3 +171,26 @@ def test_removing(tmp_path: Path) -> None:
     assert not path.exists()
     with pytest.raises(FileNotFoundError):
         remove_whole(path)
+
+
+def test_a_new_name_is_on_the_disk_with_what_it_names(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a power cut leaves the old key in the place of the new one, or one that was removed."""
+    flushed: list[Path] = []
+    real = os.fsync
+
+    def noting(descriptor: int) -> None:
+        real(descriptor)
+        flushed.append(Path(os.readlink(f"/proc/self/fd/{descriptor}")))  # noqa: PTH115 - no path of ours
+
+    monkeypatch.setattr(os, "fsync", noting)
+    elsewhere = path.parents[1] / "elsewhere"
+    elsewhere.mkdir()
+    for change in (
+        lambda: create_secret_file(path, b"value"),
+        lambda: write_whole(path, b"new"),
+        lambda: move_over(path, elsewhere / "secret"),
+        lambda: remove_whole(elsewhere / "secret"),
+    ):
+        flushed.clear()
+        change()
+        assert flushed[-1] == (path.parent if path.exists() else elsewhere)

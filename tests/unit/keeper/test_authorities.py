@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from base64 import b64encode
 from pathlib import Path
 
@@ -81,4 +82,25 @@ def test_a_file_others_can_change_is_refused(tmp_path: Path) -> None:
     path.unlink()
     path.mkdir()
     with pytest.raises(PermanentError):
+        read_authorities(path)
+
+
+def test_a_link_in_its_place_is_refused(tmp_path: Path) -> None:
+    path = written(tmp_path, {})
+    path.rename(tmp_path / "elsewhere")
+    path.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(PermanentError, match="somebody else"):
+        read_authorities(path)
+
+
+def test_a_file_of_somebody_else_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, real = written(tmp_path, {}), os.fstat
+
+    def of_another(descriptor: int) -> os.stat_result:
+        values = list(real(descriptor))
+        values[4] = os.geteuid() + 1
+        return os.stat_result(values)
+
+    monkeypatch.setattr(os, "fstat", of_another)
+    with pytest.raises(PermanentError, match="somebody else"):
         read_authorities(path)

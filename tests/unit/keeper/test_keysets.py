@@ -131,6 +131,15 @@ def test_a_version_that_was_renumbered_opens_nothing(ours: Installation, alter: 
         ours.sets.open(replace(sealed, key_version=2))
 
 
+def test_nor_does_its_seed_come_out_under_another_number(ours: Installation) -> None:
+    """An older version, put in the place of a newer one, would have new secrets sealed to it."""
+    ours.sets.public_key(PARSER)
+    record = ours.files.load(PARSER)
+    assert record is not None
+    with pytest.raises(DoesNotOpen):
+        ours.sets.seed(record, record.versions[0].model_copy(update={"version": 2}))
+
+
 def test_an_exchanged_public_half_is_found_out(ours: Installation, alter: Alter) -> None:
     """Somebody who can write the record would otherwise have new secrets sealed to a key of theirs."""
     _, theirs = new_pair()

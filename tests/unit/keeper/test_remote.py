@@ -129,3 +129,20 @@ def test_files_that_do_not_belong_together_are_no_tls(
     ):
         with pytest.raises(UsageError, match="there is no TLS with the files"):
             side(bad)
+
+
+@pytest.mark.parametrize("side", [server_tls, client_tls])
+@pytest.mark.parametrize("mode", [0o620, 0o602, 0o666])
+def test_files_that_others_can_change_are_no_tls(
+    side: Callable[[TlsFiles], ssl.SSLContext], mode: int, authority: Authority
+) -> None:
+    """Whoever can put an authority of theirs there passes for the other side."""
+    good = files(authority)
+    for path in (good.certificate, good.authority):
+        before = path.stat().st_mode
+        path.chmod(mode)
+        with pytest.raises(UsageError) as refused:
+            side(good)
+        assert "can be changed by somebody else" in refused.value.details
+        path.chmod(before)
+    side(good)

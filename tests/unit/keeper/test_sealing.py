@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sealock.core.errors import PermanentError
-from sealock.core.sealed import DoesNotOpen, Kind, Owner, PublicKey, SealedName
+from sealock.core.sealed import DoesNotOpen, Kind, Owner, PublicKey, Sealed, SealedName
 from sealock.core.secret import Secret
 from sealock.keeper.opening import open_sealed, open_with
-from sealock.keeper.sealing import OVERHEAD, new_pair, seal, seal_to
+from sealock.keeper.sealing import OVERHEAD, SUITE, binding, new_pair, seal, seal_to
 from tests.support.hpke import seal_by_the_letter
 
 NAME = SealedName("team", "parser", Kind.VARIABLE, "TOKEN", 1)
@@ -121,3 +121,18 @@ def test_a_record_moved_anywhere_does_not_open() -> None:
 def test_a_value_is_not_sealed_to_another_owners_key() -> None:
     with pytest.raises(ValueError, match="another owner's"):
         seal(NAME, Secret(VALUE), PublicKey(Owner("team", "printer"), 1, new_pair()[1]))
+
+
+def test_what_a_value_is_bound_to_stays_what_it_is() -> None:
+    """Each field with its length before it. With another byte nothing that was sealed so far would open."""
+    fields = ("team", "parser", "variable", "TOKEN", "1")
+    told = ("sealock sealed name v1", *fields, "sealock sealed to v1", "3", SUITE)
+    assert binding(NAME, 3) == b"".join(len(text).to_bytes(4, "big") + text.encode() for text in told)
+
+
+def test_there_is_one_suite_though_another_name_was_sealed_with_it() -> None:
+    """Whoever can seal can write any name there."""
+    private, public = new_pair()
+    data = seal_to(public, binding(NAME, 3, "none"), Secret(VALUE))
+    with pytest.raises(DoesNotOpen):
+        open_sealed(private, Sealed(NAME, 3, "none", data, 0.0))

@@ -17,8 +17,9 @@ import pytest
 from sealock.core.errors import PermanentError
 from sealock.core.lease import KeeperAway, Refused
 from sealock.core.release import Released
-from sealock.core.sealed import Kind, Owner
+from sealock.core.sealed import Kind, Owner, PublicKey
 from sealock.keeper import protocol
+from sealock.keeper.carried_door import CarriedDoor
 from sealock.keeper.client import KeeperClient, LocalDoor
 from sealock.keeper.peers import Peers
 from sealock.keeper.refusals import MOST_LINES
@@ -120,6 +121,18 @@ async def test_the_keeper_tells_what_to_seal_to_until_the_keys_are_destroyed(
     keeper.sets.destroy(owner)
     with pytest.raises(Refused):
         await client(door, US).public_key(owner)
+
+
+async def test_another_owners_key_is_not_taken_for_what_was_asked_for() -> None:
+    """Whoever carries the answer would else have a secret sealed to a project of their own."""
+    asked, theirs = Owner("team", "parser"), Owner("team", "theirs")
+
+    async def carry(_: bytes) -> bytes:
+        return protocol.encode_reply(protocol.Public(key=PublicKey(theirs, 1, bytes(32))))
+
+    with pytest.raises(KeeperAway):
+        await KeeperClient(CarriedDoor(carry)).public_key(asked)
+    assert (await KeeperClient(CarriedDoor(carry)).public_key(theirs)).owner == theirs
 
 
 async def test_another_user_is_hung_up_on(keeper: KeeperFixture, tmp_path: Path) -> None:

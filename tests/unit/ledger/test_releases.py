@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -167,6 +170,46 @@ def test_rewriting_one_entry_breaks_all_that_follow(directory: Path) -> None:
     with pytest.raises(PermanentError) as refused:
         list(read_entries(path))
     assert "entry 3" in refused.value.details
+
+
+def test_nor_can_the_entry_behind_it_be_made_to_follow_it(directory: Path) -> None:
+    """Its digest, and with it that of the last, which the keeper notes elsewhere, is over the one before."""
+    written = filled(directory)
+    path = directory / FILE_NAME
+    lines = path.read_bytes().splitlines(keepends=True)
+    forged = facts.chain(released("OTHER"), written[1].at, written[0])
+    lines[1] = facts.write(forged)
+    lines[2] = lines[2].replace(written[1].digest.encode(), forged.digest.encode())
+    path.write_bytes(b"".join(lines))
+    with pytest.raises(PermanentError) as refused:
+        list(read_entries(path))
+    assert "entry 3" in refused.value.details
+
+
+@pytest.mark.parametrize("changes", [{"sequence": len(FACTS) + 2}, {"sequence": 1}, {"at": 1.0}])
+def test_what_was_added_out_of_its_place_is_refused_though_its_digest_fits(
+    directory: Path, changes: dict[str, Any]
+) -> None:
+    last = filled(directory)[-1]
+    moved = replace(facts.chain(ENDED, 300.0, last), **changes)
+    body = {**json.loads(facts.write(facts.chain(ENDED, 300.0, last))), **changes}
+    del body["digest"]
+    told = json.dumps(body, sort_keys=True, separators=(",", ":")).encode()
+    fitting = replace(moved, digest=hashlib.sha256(facts.DOMAIN + told).hexdigest())
+    with (directory / FILE_NAME).open("ab") as file:
+        file.write(facts.write(fitting))
+    with pytest.raises(PermanentError) as refused:
+        ReleaseLedger(directory)
+    assert f"entry {len(FACTS) + 1}" in refused.value.details
+
+
+def test_a_new_ledger_has_its_name_on_the_disk_before_anything_is_added(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed: list[Path] = []
+    monkeypatch.setattr("sealock.ledger.releases.flush_directory", flushed.append)
+    with ReleaseLedger(directory):
+        assert flushed == [directory]
 
 
 def test_a_full_disk_refuses_and_leaves_no_half_line(
