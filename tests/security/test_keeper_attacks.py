@@ -37,8 +37,14 @@ sys.stdout.buffer.write(s.recv(100))
 """
 
 SHUT_IN = """
-import ctypes, json, os, socket, subprocess, sys
+import ctypes, json, os, resource, socket, subprocess, sys
 from sealock.keeper.confine import lock_memory, shut_in
+try:
+    resource.setrlimit(resource.RLIMIT_MEMLOCK, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    lockable = True
+except (ValueError, OSError):
+    lockable = False
+os.umask(0)
 lock_memory(stays=True)
 achieved = shut_in(network=sys.argv[1] == "network")
 libc = ctypes.CDLL(None, use_errno=True)
@@ -63,7 +69,11 @@ print(json.dumps({
     "ptrace": call(PTRACE, 0, 0, 0, 0),
     "io_uring": call(425, 1, 0),
     "user namespace": call(UNSHARE, 0x10000000),
-    "core limit": __import__("resource").getrlimit(__import__("resource").RLIMIT_CORE)[1],
+    "core limit": resource.getrlimit(resource.RLIMIT_CORE)[1],
+    "readable": libc.prctl(3, 0, 0, 0, 0),
+    "umask": os.umask(0),
+    "lockable": lockable,
+    "locked": int(next(l for l in open("/proc/self/status") if l.startswith("VmLck")).split()[1]),
     "achieved": achieved,
 }))
 """
@@ -87,6 +97,13 @@ def test_the_process_can_start_nothing_and_connect_to_nothing(mode: str) -> None
         assert found[what] == REFUSED, what
     assert found["internet"] == (0 if mode == "network" else REFUSED)
     assert found["core limit"] == 0
+    assert found["umask"] == 0o077
+
+
+def test_its_memory_goes_to_no_disk_and_no_other_process_reads_it() -> None:
+    found = shut_in("alone")
+    assert found["readable"] == 0, "a process of the same user could read its memory"
+    assert not found["lockable"] or found["locked"] != 0, "this host lets memory be locked"
 
 
 def test_what_it_says_it_achieved_is_what_the_kernel_says(tmp_path: Path) -> None:
