@@ -126,7 +126,9 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters.update(moment=shown.moment, ago=shown.ago, day=shown.day, visible=shown.visible)
+    made.filters.update(
+        moment=shown.moment, ago=shown.ago, day=shown.day, visible=shown.visible, coded=shown.coded
+    )
     made.globals.update(static=static, status_of=status_of, spent=took, Permission=Permission)
     return made
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import unicodedata
 from datetime import UTC, datetime
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 _KEPT = frozenset("\n\t\u200c\u200d")
 """Seen as white space, or needed to write some languages and signs."""
@@ -35,6 +35,18 @@ def _written(sign: str) -> str:
     if code < 0x100:
         return f"\\x{code:02x}"
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def coded(text: str) -> Markup:
+    """A sentence in which what stands between two backticks is code. With an odd number it stays as it is."""
+    if isinstance(text, Markup):
+        return text
+    parts = visible(text).split("`")
+    if len(parts) % 2 == 0:
+        return escape(visible(text))
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if place % 2 else part for place, part in enumerate(parts)
+    )
 
 
 def put_out(value: object) -> object:

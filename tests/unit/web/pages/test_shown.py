@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from markupsafe import Markup
 
 from sealock.web.pages.frame import ENVIRONMENT
-from sealock.web.pages.shown import day, moment, put_out, since, visible
+from sealock.web.pages.shown import coded, day, moment, put_out, since, visible
 
 
 @pytest.mark.parametrize(
@@ -57,3 +57,17 @@ def test_how_long_ago(seconds: float, words: str) -> None:
 def test_times_of_a_wrong_clock_make_no_page_fail() -> None:
     assert moment(0) == '<time datetime="1970-01-01T00:00:00Z">1970-01-01 00:00:00 UTC</time>'
     assert "9999-12-31" in moment(1e18) and "1970" in day(-1e18)
+
+
+@pytest.mark.parametrize(
+    ("text", "html"),
+    [
+        ("Run `a -b`, then `c`.", "Run <code>a -b</code>, then <code>c</code>."),
+        ("an odd ` one <i>", "an odd ` one &lt;i&gt;"),
+        ("`<b>` & \u202e<i>", "<code>&lt;b&gt;</code> &amp; \\u202e&lt;i&gt;"),
+        ("", ""),
+    ],
+)
+def test_code_in_a_sentence_is_set_as_code_and_markup_as_text(text: str, html: str) -> None:
+    assert coded(text) == html
+    assert coded(coded(text)) == html, "it is markup already"
