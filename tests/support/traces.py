@@ -29,8 +29,11 @@ def traces() -> set[Trace]:
     return found | {("cgroup", str(group)) for group in groups}
 
 
-def left(before: set[Trace], patience: float = 10.0) -> set[Trace]:
-    """What is there now, was not `before`, stays for `patience` seconds and is nobody's who lives."""
+def left(before: set[Trace], patience: float = 60.0) -> set[Trace]:
+    """What is there now, was not `before`, stays for `patience` seconds and is nobody's who lives.
+
+    A test of killed commands may run beside this one: what it has left is there until it reaps it.
+    """
     deadline = time.monotonic() + patience
     suspicious = traces() - before - _of_others()
     while suspicious and time.monotonic() < deadline:
