@@ -16,13 +16,15 @@ from sealock.core.build import Outcome
 from sealock.core.builds import run_id
 from sealock.core.event import CommandStarted, PhaseStarted
 from sealock.core.event_text import to_text
-from tests.support.browser import chromium, fail_with, screenshot, signed_in
+from tests.support.browser import chromium, fail_with, press_in_a_row, screenshot, signed_in
 from tests.support.build_desk import Desk, begin_live, build_desk, in_window, line
 from tests.support.fake_log import SealedShelf, write_phase
 from tests.support.site import progress, serve_site
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 LINES = 3000
+SOON = 10.0
+"""Seconds on a busy host; what is only looked for now and then takes longer."""
 
 
 @pytest.fixture
@@ -60,9 +62,9 @@ async def test_lines_have_addresses_that_work_before_their_page_is_loaded(desk: 
     await expect(line(page, 1204)).to_have_class(re.compile("marked"))
     assert await in_window(page, 1200)
     await line(page, 1206).locator("a.n").click()
-    assert page.url.endswith("#L1206")
+    await expect(page).to_have_url(re.compile(r"#L1206$"))
     await line(page, 1208).locator("a.n").click(modifiers=["Shift"])
-    assert page.url.endswith("#L1206-L1208")
+    await expect(page).to_have_url(re.compile(r"#L1206-L1208$"))
     await desk.context.grant_permissions(["clipboard-read", "clipboard-write"])
     await page.get_by_role("button", name="Copy address of the lines").click()
     await expect(page.locator("#announce")).to_have_text("The address is copied.")
@@ -131,15 +133,12 @@ async def test_keys_alone_do_all_of_it(desk: Desk) -> None:
     await page.keyboard.press("n")
     await expect(page.locator("#announce")).to_have_text(re.compile(r"^Error 2 of 2"))
     await page.keyboard.press("p")
-    assert page.url.endswith(f"#L{desk.failing}")
+    await expect(page).to_have_url(re.compile(rf"#L{desk.failing}$"))
     await page.locator(".log-box").focus()
     before = await page.evaluate("document.querySelector('.log-box').scrollTop")
     await page.keyboard.press("PageUp")
-    await page.wait_for_timeout(500)
-    assert await page.evaluate("document.querySelector('.log-box').scrollTop") < before
-    await page.keyboard.press("g")
-    await page.keyboard.press("d")
-    await page.wait_for_url(f"{desk.served.url}/")
+    await page.wait_for_function(f"() => document.querySelector('.log-box').scrollTop < {before}")
+    await press_in_a_row(page, "gd", f"{desk.served.url}/")
 
 
 async def test_what_the_reader_chose_stays(desk: Desk) -> None:
@@ -184,10 +183,11 @@ async def test_a_short_log_is_no_higher_than_its_lines(desk: Desk) -> None:
     page = await desk.open(f"/builds/{site.green}")
     await page.wait_for_selector(".log.is-open .h")
     high = "document.querySelector('.log-box').getBoundingClientRect().height"
-    assert await page.evaluate(high) < 100
+    await page.wait_for_function(f"() => {high} < 100")
     await page.get_by_role("button", name=re.compile(r"^test:unit")).click()
     await page.get_by_role("button", name=re.compile(r"^make test")).click()
-    assert 300 < await page.evaluate(high) <= 900, "no higher than the window"
+    await page.wait_for_function(f"() => 300 < {high}")
+    assert await page.evaluate(high) <= 900, "no higher than the window"
 
 
 async def test_lines_come_live_and_none_is_lost_when_the_connection_drops(
@@ -200,14 +200,14 @@ async def test_lines_come_live_and_none_is_lost_when_the_connection_drops(
     started = time.monotonic()
     await live.print(1)
     await expect(line(page, 6)).to_have_text(re.compile("live 6"))
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < SOON
     for _ in range(4):
         await live.print(300)
         await desk.context.set_offline(True)
         await live.print(40)
         await page.wait_for_timeout(300)
         await desk.context.set_offline(False)
-    await expect(line(page, live.written)).to_be_visible(timeout=20_000)
+    await expect(line(page, live.written)).to_be_visible()
     assert await live.shown(page) == [f"live {number}" for number in range(1, live.written + 1)]
     desk.complaints.clear()  # that the network was away
 
@@ -227,7 +227,7 @@ async def test_following_stops_when_the_reader_scrolls_up_and_goes_on_by_the_but
     await page.wait_for_timeout(1500)
     assert await page.evaluate("document.querySelector('.log-box').scrollTop") == place
     await follow.click()
-    assert await in_window(page, 500) or await line(page, 500).is_visible()
+    assert await in_window(page, 500)
     await live.print(100)
     await expect(line(page, 600)).to_be_visible()
     await screenshot(page, "build-live")
@@ -273,7 +273,7 @@ async def test_cancel_and_restart(desk: Desk) -> None:
     started = time.monotonic()
     await page.get_by_role("button", name="Cancel").click()
     await expect(page.locator(".build-head h1")).to_contain_text("Stopping")
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < SOON
     page = await desk.red()
     await page.get_by_role("button", name="Restart failed only").click()
     await expect(page.locator(".facts")).to_contain_text("you restarted an earlier build")
@@ -334,7 +334,7 @@ async def test_a_hundred_thousand_lines_open_at_once(tmp_path: Path) -> None:
                 box.scrollTop = where * box.scrollHeight; }""",
                 where,
             )
-            await page.wait_for_timeout(400)
+            await page.wait_for_timeout(400)  # for it to notice that it was scrolled
             await expect(page.locator(".log-box .l.waiting")).to_have_count(0)
             most = max(most, await page.evaluate("document.querySelectorAll('*').length"))
         assert most <= 20_000
@@ -343,9 +343,8 @@ async def test_a_hundred_thousand_lines_open_at_once(tmp_path: Path) -> None:
 
 async def test_a_log_in_another_attempt_is_not_mixed_with_it(desk: Desk) -> None:
     """A browser keeps pages by their attempt."""
-    page = await desk.red()
     asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
-    await page.get_by_role("button", name="Start", exact=True).click()
-    await page.wait_for_timeout(500)
-    assert all("attempt=1" in url for url in asked if "/log/page/" in url)
+    desk.context.on("request", lambda request: asked.append(request.url))
+    await desk.red("#L1200")
+    pages = [url for url in asked if "/log/page/" in url]
+    assert pages and all("attempt=1" in url for url in pages)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from playwright.async_api import BrowserContext, Page, async_playwright
+from playwright.async_api import BrowserContext, Page, async_playwright, expect
+from playwright.async_api import TimeoutError as TooLate
 
 from sealock.core.build_state import StepState
 from sealock.core.builds import PhaseView, Progress, StepView, run_id
@@ -18,6 +19,10 @@ from tests.support.fake_log import SealedShelf, write_phase
 from tests.support.site import ServedSite
 
 CHROMIUM = "/usr/bin/chromium"
+BUSY = 60_000
+"""Milliseconds for what takes a moment on a quiet host."""
+
+expect.set_options(timeout=BUSY)
 
 
 @asynccontextmanager
@@ -35,7 +40,7 @@ async def signed_in(browser: Any, served: ServedSite, **how: Any) -> BrowserCont
     """A window of the site's owner. how: as of Playwright's `new_context`."""
     size = how.pop("viewport", {"width": 1280, "height": 900})
     context: BrowserContext = await browser.new_context(ignore_https_errors=True, viewport=size, **how)
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(BUSY)
     value = await served.site.sessions.begin(served.site.owner)
     await context.add_cookies(
         [
@@ -50,6 +55,18 @@ async def signed_in(browser: Any, served: ServedSite, **how: Any) -> BrowserCont
         ]
     )
     return context
+
+
+async def press_in_a_row(page: Page, keys: str, url: str) -> None:
+    """Press keys that mean something together and lead there; again where a busy host took so long between
+    them that each was one of its own."""
+    for _ in range(10):
+        for key in keys:
+            await page.keyboard.press(key)
+        with suppress(TooLate):
+            await page.wait_for_url(url, timeout=5000)
+            return
+    raise AssertionError(f"{keys} does not lead to {url}")
 
 
 def keep_screenshots() -> Path | None:

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from playwright.async_api import BrowserContext, Page
+from playwright.async_api import BrowserContext, Page, expect
+from playwright.async_api import TimeoutError as TooLate
 
 from sealock.core.builds import run_id
 from sealock.core.log import LogWriter
@@ -68,9 +69,9 @@ def line(page: Page, number: int) -> Any:
 
 
 async def in_window(page: Page, number: int) -> bool:
-    """Whether that line is seen: within the box, and within the window."""
-    return bool(
-        await page.evaluate(
+    """Whether that line comes to be seen: within the box, and within the window."""
+    try:
+        await page.wait_for_function(
             """(number) => {
               const row = document.querySelector(`.log-box .l[data-n="${number}"]`);
               if (!row) return false;
@@ -78,9 +79,11 @@ async def in_window(page: Page, number: int) -> bool:
               return here.top >= box.top - 1 && here.bottom <= box.bottom + 1 && here.top >= 0
                 && here.bottom <= innerHeight;
             }""",
-            number,
+            arg=number,
         )
-    )
+    except TooLate:
+        return False
+    return True
 
 
 @dataclass
@@ -117,7 +120,8 @@ class Live:
                 """() => { const box = document.querySelector(".log-box"), before = box.scrollTop;
                 box.scrollTop += box.clientHeight; return box.scrollTop > before; }"""
             )
-            await page.wait_for_timeout(30)
+            await page.wait_for_timeout(30)  # for it to notice that it was scrolled
+            await expect(page.locator(".log-box .l.waiting")).to_have_count(0)
             if not more and len(found) >= self.written:
                 break
         return [found[number] for number in sorted(found)]
