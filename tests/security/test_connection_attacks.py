@@ -44,7 +44,7 @@ class Connection:
     async def head(self) -> bytes:
         """Of an answer; nothing if the connection is over."""
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 told = await self._reader.readuntil(END)
                 await self._reader.readexactly(int(told.lower().partition(b"content-length: ")[2].split()[0]))
         except (asyncio.IncompleteReadError, ConnectionError):
@@ -84,13 +84,13 @@ async def connected(site: Served, plain: bool = False) -> AsyncIterator[Connecti
 @pytest.mark.parametrize("plain", [False, True])
 async def test_one_that_says_nothing_is_closed(site: Served, plain: bool) -> None:
     async with connected(site, plain) as silent:
-        assert await silent.ends(within=15)
+        assert await silent.ends(within=30)
 
 
 async def test_a_request_a_byte_at_a_time_is_closed_before_it_is_whole(site: Served) -> None:
     async with connected(site) as slow:
         slow.ask(end=b"\r\nX-Slow: ")
-        ending = asyncio.create_task(slow.ends(within=15))
+        ending = asyncio.create_task(slow.ends(within=30))
         while not ending.done():
             slow.send(b"a")
             await asyncio.sleep(SECONDS / 10)
@@ -102,7 +102,7 @@ async def test_a_second_request_is_not_waited_for_any_longer(site: Served) -> No
         slow.ask()
         assert b"200 OK" in await slow.head()
         slow.ask(end=b"\r\nX-Slow: ")
-        ending = asyncio.create_task(slow.ends(within=15))
+        ending = asyncio.create_task(slow.ends(within=30))
         while not ending.done():
             slow.send(b"a")
             await asyncio.sleep(SECONDS / 10)
@@ -113,7 +113,7 @@ async def test_a_body_that_goes_on_behind_a_refusal_is_not_read_for_ever(site: S
     async with connected(site) as slow:
         slow.send(b"POST /api/session HTTP/1.1\r\nHost: other.example\r\nContent-Length: 1000000" + END)
         assert b"421" in await slow.head()
-        ending = asyncio.create_task(slow.ends(within=15))
+        ending = asyncio.create_task(slow.ends(within=30))
         while not ending.done():
             slow.send(b"a")
             await asyncio.sleep(SECONDS / 10)
@@ -152,7 +152,7 @@ async def test_one_place_cannot_have_them_all(site: Served, monkeypatch: pytest.
     monkeypatch.setattr(TimedProtocol, "head_seconds", 60.0)
     async with contextlib.AsyncExitStack() as stack:
         several = [await stack.enter_async_context(connected(site)) for _ in range(MOST + 3)]
-        assert [await one.ends(within=5) for one in several[:3]] == [True] * 3, "the ones that waited longest"
+        assert [await one.ends(within=30) for one in several[:3]] == [True] * 3, "those that waited longest"
         for one in several[3:]:
             one.ask()
             assert b"200 OK" in await one.head()

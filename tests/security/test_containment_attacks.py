@@ -132,8 +132,11 @@ async def test_no_file_on_a_disk_is_open_but_the_image(machine: Machine, base_im
     namespaces = os.stat("/proc/self/ns/net").st_dev  # noqa: PTH116
     for pid in processes(machine).values():
         for link in Path(f"/proc/{pid}/fd").iterdir():
-            target = os.readlink(link)  # noqa: PTH115
-            about = os.stat(link)  # noqa: PTH116
+            try:
+                target = os.readlink(link)  # noqa: PTH115
+                about = os.stat(link)  # noqa: PTH116
+            except FileNotFoundError:
+                continue  # it has been closed since
             if not stat.S_ISREG(about.st_mode) or about.st_dev == namespaces:
                 continue
             if target.startswith(("/memfd:", "/proc/", "anon_inode:")) or is_on_tmpfs(Path(target)):

@@ -50,7 +50,7 @@ class Door:
 
     async def ask(self) -> bytes:
         """The answer to somebody ordinary."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             reader, writer = await asyncio.open_connection(
                 "127.0.0.1", self.port, ssl=self.tls, server_hostname="localhost"
             )
@@ -114,7 +114,7 @@ async def ends(reader: asyncio.StreamReader, within: float) -> bool:
 @pytest.mark.usefixtures("hurried")
 async def test_one_that_never_begins_is_closed(door: Door) -> None:
     async with door.silent() as (reader, _):
-        assert await ends(reader, within=15)
+        assert await ends(reader, within=30)
 
 
 @pytest.mark.usefixtures("hurried")
@@ -125,7 +125,7 @@ async def test_one_that_shakes_hands_a_byte_at_a_time_is_closed(door: Door) -> N
         client.do_handshake()
     hello = going.read()
     async with door.silent() as (reader, writer):
-        ending = asyncio.create_task(ends(reader, within=15))
+        ending = asyncio.create_task(ends(reader, within=30))
         for byte in hello:
             if ending.done():
                 break
@@ -141,7 +141,7 @@ async def test_of_one_place_those_that_took_longest_are_given_up(
     monkeypatch.setattr(Handshakes, "most_of_one", MOST)
     async with contextlib.AsyncExitStack() as stack:
         several = [await stack.enter_async_context(door.silent()) for _ in range(MOST + 3)]
-        assert [await ends(reader, within=10) for reader, _ in several[:3]] == [True] * 3
+        assert [await ends(reader, within=30) for reader, _ in several[:3]] == [True] * 3
         assert b"200 OK" in await door.ask()
         assert not await ends(several[-1][0], within=0.2)
 
@@ -172,7 +172,7 @@ def many_files() -> Iterator[None]:
 async def test_what_comes_together_with_the_end_of_a_handshake_is_read(door: Door) -> None:
     coming, going = ssl.MemoryBIO(), ssl.MemoryBIO()
     client = door.tls.wrap_bio(coming, going, server_hostname="localhost")
-    async with door.silent() as (reader, writer), asyncio.timeout(20):
+    async with door.silent() as (reader, writer), asyncio.timeout(60):
         while True:
             try:
                 client.do_handshake()
@@ -190,10 +190,11 @@ async def test_what_comes_together_with_the_end_of_a_handshake_is_read(door: Doo
                 coming.write(await reader.read(16384))
 
 
+@pytest.mark.usefixtures("patient")
 async def test_a_server_that_stops_waits_for_no_handshake(tmp_path: Path) -> None:
     loop = asyncio.get_running_loop()
     async with contextlib.AsyncExitStack() as stack:
         async with served(tmp_path) as site:
             await stack.enter_async_context(Door(site.https, site.authority).silent())
             began = loop.time()
-        assert loop.time() - began < 8
+        assert loop.time() - began < 30, "a handshake may take 60"

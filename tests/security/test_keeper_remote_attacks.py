@@ -104,7 +104,7 @@ def client(*, certificate: Path | None = None) -> ssl.SSLContext:
 def attack(port: int, context: ssl.SSLContext | None, first: bytes = b"") -> bytes:
     """Everything the keeper says to a request, until it hangs up. first: is sent before the handshake."""
     said = b""
-    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=20) as raw:
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=60) as raw:
         raw.sendall(first)
         if context is None:
             raw.sendall(FRAME)
@@ -211,7 +211,7 @@ def _pretend(listening: socket.socket, context: ssl.SSLContext, sent: list[bytes
             raw, _ = listening.accept()
         except OSError:
             return
-        raw.settimeout(10)
+        raw.settimeout(60)
         with suppress(OSError), raw, context.wrap_socket(raw, server_side=True) as connection:
             sent.append(connection.recv(4096))
 

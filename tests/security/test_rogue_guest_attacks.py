@@ -129,6 +129,8 @@ async def test_what_is_served_is_served_there_alone(ends: Ends, service: tuple[i
         await ends.theirs.open_connection("10.0.2.2", listener.get_port())
     _, writer = await ends.theirs.open_connection("127.0.0.1", port)
     writer.close()
-    await asyncio.sleep(0.1)
+    async with asyncio.timeout(60):
+        while not answered:  # noqa: ASYNC110 - the other end tells nobody
+            await asyncio.sleep(0.01)
     assert (came, answered) == ([], ["ours"])
     listener.close()

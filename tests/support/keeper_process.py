@@ -21,7 +21,7 @@ from sealock.keeper.keysets import KeySets
 from sealock.keeper.signing import AsWorker
 from tests.support.keeper import BUILDER, seal_value
 
-START = 60.0
+START = 180.0
 AS_RUN = AsWorker(lambda: BUILDER, is_run=True)
 
 
@@ -69,7 +69,7 @@ class RunningKeeper:
             self.process.kill()
         else:
             self.process.terminate()
-        _, rest = self.process.communicate(timeout=30)
+        _, rest = self.process.communicate(timeout=120)
         self._log.write(rest)
         self._log.close()
 

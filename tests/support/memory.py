@@ -25,10 +25,21 @@ def found_in(pid: int, needles: Sequence[bytes]) -> set[bytes]:
             overlap = b""
             for offset in range(start, end, _PIECE):
                 memory.seek(offset)
-                piece = overlap + memory.read(min(_PIECE, end - offset))
+                try:
+                    piece = overlap + memory.read(min(_PIECE, end - offset))
+                except OSError:
+                    if _is_there(pid, offset):
+                        raise
+                    break  # the process gave it back while we looked
                 found.update(match[0] for match in pattern.finditer(piece))
                 overlap = piece[-(longest - 1) :]
     return found
+
+
+def _is_there(pid: int, address: int) -> bool:
+    """Whether the process has memory there that can be read."""
+    matches = filter(None, map(_RANGE.match, Path(f"/proc/{pid}/maps").read_text().splitlines()))
+    return any(int(each[1], 16) <= address < int(each[2], 16) for each in matches)
 
 
 def _touched(pid: int) -> Iterator[tuple[int, int]]:

@@ -36,7 +36,7 @@ class RunningSite:
 
     def call(self, work: Coroutine[Any, Any, T]) -> T:
         """What the work comes to, done in the website's own loop."""
-        return asyncio.run_coroutine_threadsafe(work, self.loop).result(30)
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(120)
 
 
 @contextmanager
@@ -55,9 +55,9 @@ def site_in_thread(directory: Path) -> Iterator[RunningSite]:
     thread = threading.Thread(target=lambda: asyncio.run(serve()))
     thread.start()
     try:
-        assert ready.wait(30), "the website did not start"
+        assert ready.wait(150), "the website did not start"
         yield started[0]
     finally:
         if started:
             started[0].loop.call_soon_threadsafe(ending.set)
-        thread.join(40)
+        thread.join(150)

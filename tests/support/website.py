@@ -114,9 +114,9 @@ async def served(
     task = asyncio.create_task(website.serve(Listen("127.0.0.1", port, ("127.0.0.1", 0))))
     try:
         waiting = asyncio.create_task(website.ready.wait())
-        await asyncio.wait((waiting, task), timeout=20, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((waiting, task), timeout=120, return_when=asyncio.FIRST_COMPLETED)
         assert waiting.done(), "the website did not start"
         yield Served(website, ports, authority.certificate(), website.ports["https"], website.ports["http"])
     finally:
         website.stop()
-        await asyncio.wait_for(task, 30)
+        await asyncio.wait_for(task, 120)
