@@ -242,6 +242,19 @@ def test_a_broken_file_is_told_and_not_replaced(authority: Authority, tmp_path: 
     assert path.read_bytes() == content
 
 
+@pytest.mark.parametrize("name", ["authority.pem", "website.pem"])
+def test_a_key_of_another_certificate_is_refused(authority: Authority, tmp_path: Path, name: str) -> None:
+    """The attack: a key of one's own is put before our certificate."""
+    authority.website_certificate()
+    path = tmp_path / "authority" / name
+    certificate = x509.load_pem_x509_certificate(path.read_bytes())
+    path.chmod(0o600)
+    path.write_bytes(pem(new_key()) + certificate.public_bytes(Encoding.PEM))
+    with pytest.raises(PermanentError, match="cannot be used") as refused:
+        authority.website_certificate()
+    assert "not a pair" in refused.value.details
+
+
 @pytest.mark.parametrize(
     "host", ["", "https://ci.example.com", "ci.example.com:8443", "a b", "*.example.com", "-a"]
 )
@@ -284,7 +297,8 @@ def test_a_request_is_for_a_key_the_asker_holds_and_of_our_kind(authority: Autho
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a")])
     other = x509.CertificateSigningRequestBuilder().subject_name(name).sign(edwards, None)
     rivest = request(rsa.generate_private_key(65537, 2048))
-    for asked in (pieces, other.public_bytes(Encoding.PEM), rivest, b"", b"x" * 200_000):
+    longer = request(ec.generate_private_key(ec.SECP384R1()))
+    for asked in (pieces, other.public_bytes(Encoding.PEM), rivest, longer, b"", b"x" * 200_000):
         with pytest.raises(UsageError):
             authority.worker_certificate(asked, "builder-1")
 
