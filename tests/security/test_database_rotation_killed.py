@@ -19,7 +19,7 @@ from sealock.core.project import Project, owner_of
 from sealock.core.scope import Scope
 from sealock.core.sealed import Kind, RetiredKey, Sealed, SealedName
 from sealock.core.secret import Secret
-from sealock.core.source import Origin
+from sealock.core.source import GitOrigin
 from sealock.keeper.asked_rotation import AskedRotation
 from sealock.store.database.engine import Database
 from tests.support.hosted import ADDRESS, HOST_KEY, Hosted
@@ -51,7 +51,7 @@ class SlowSealer:
         self._sealer = sealer
         self._timing = random.Random(3)
 
-    def new_key(self, project_id: str, version: int, name: str, origin: Origin) -> tuple[str, Sealed]:
+    def new_key(self, project_id: str, version: int, name: str, origin: GitOrigin) -> tuple[str, Sealed]:
         made = self._sealer.new_key(project_id, version, name, origin)
         time.sleep(self._timing.uniform(0.0, 0.1))
         return made

@@ -19,7 +19,7 @@ from sealock.core.errors import PermanentError
 from sealock.core.lease import LeasedStep, LeaseRequest, NotKnownToKeeper
 from sealock.core.release import LeaseIssued, Released, WorkerAdmitted, WorkerRemoved
 from sealock.core.sealed import Kind
-from sealock.core.source import GitAddress, Origin
+from sealock.core.source import GitAddress, GitOrigin
 from sealock.keeper import protocol
 from sealock.keeper.admission import FRESH
 from sealock.keeper.client import KeeperClient, LocalDoor
@@ -125,8 +125,9 @@ WIDER = (LeasedStep("test:unit", "test", "unit", (TOKEN, OTHER_SECRET)),)
         {"attempt": 2},
         {"plan_digest": "sha256:1"},
         {"origin": None},
-        {"origin": Origin(GitAddress("git", "git.example", 22, "team/other.git"), ORIGIN.host_keys)},
-        {"origin": Origin(ORIGIN.address, ("ssh-ed25519 AAAB",))},
+        {"found_on": "topic"},
+        {"origin": GitOrigin(GitAddress("git", "git.example", 22, "team/other.git"), ORIGIN.host_keys)},
+        {"origin": GitOrigin(ORIGIN.address, ("ssh-ed25519 AAAB",))},
         {"ssh_key": None},
         {"ssh_key": name_of(Kind.SSH_KEY, "ssh-key", 2)},
         {"lifetime": 86400.0},

@@ -20,7 +20,7 @@ from sealock.core.project import Project, ssh_key_name
 from sealock.core.project_settings import ProjectSettings
 from sealock.core.scope import Scope
 from sealock.core.sealed import LOCAL_ACCOUNT, DoesNotOpen, Kind, Owner, Sealed, SealedName
-from sealock.core.source import GitAddress, Origin
+from sealock.core.source import GitAddress, GitOrigin
 from sealock.keeper import key_messages, protocol, worker_messages
 from sealock.keeper.carried_door import CarriedDoor
 from sealock.keeper.client import KeeperClient
@@ -84,7 +84,8 @@ def lies(*secrets: SealedName) -> Terms:
     steps = (LeasedStep("test:unit", "test", "unit", secrets),)
     return Terms(
         build=RUN, attempt=1, account=LOCAL_ACCOUNT, project=PROJECT, plan_digest="sha256:0",
-        origin=ORIGIN, ssh_key=ssh_key_name(PROJECT, "shop", 1), steps=steps, branch="main", protected=True,
+        origin=ORIGIN, found_on="main",
+        ssh_key=ssh_key_name(PROJECT, "shop", 1), steps=steps, branch="main", protected=True,
         fork=False, lifetime=LONGEST_LEASE,
     )  # fmt: skip
 
@@ -115,8 +116,8 @@ async def test_a_lease_is_on_the_servers_terms_whatever_the_worker_states(lab: L
         {"ssh_key": ssh_key_name(OTHER_PROJECT, "other", 1)},
         {"ssh_key": ssh_key_name(PROJECT, "shop", 2)},
         {"origin": None},
-        {"origin": Origin(GitAddress("git", "git.example", 22, "team/other.git"), ORIGIN.host_keys)},
-        {"origin": Origin(ORIGIN.address, ("ssh-ed25519 AAAB",))},
+        {"origin": GitOrigin(GitAddress("git", "git.example", 22, "team/other.git"), ORIGIN.host_keys)},
+        {"origin": GitOrigin(ORIGIN.address, ("ssh-ed25519 AAAB",))},
     ],
 )
 async def test_a_lease_for_what_the_worker_does_not_have_is_not_carried(

@@ -16,7 +16,7 @@ from sealock.core.release import Basis, Entry, Released
 from sealock.core.scope import Scope
 from sealock.core.sealed import Kind, Sealed, SealedName
 from sealock.core.secret import Secret
-from sealock.core.source import Origin
+from sealock.core.source import GitOrigin
 
 ANY_BRANCH = Scope(protected_only=False)
 ANYWHERE = Scope(protected_only=False, directories=True)
@@ -147,13 +147,14 @@ def _may_lease(terms: Terms) -> bool:
     )
 
 
-def _ours(scope: Scope, origin: Origin) -> bool:
+def _ours(scope: Scope, origin: GitOrigin) -> bool:
     """A scope of tests that are not about repositories says none."""
     return scope.origin is None or origin.is_within(scope.origin)
 
 
 def _suits(scope: Scope, terms: Terms, step: LeasedStep) -> bool:
-    protected = terms.protected and terms.branch is not None and not terms.fork
+    found = terms.branch is not None and terms.found_on == terms.branch
+    protected = terms.protected and found and not terms.fork
     ours = scope.directories if terms.origin is None else _ours(scope, terms.origin)
     return (
         ours

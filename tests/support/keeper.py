@@ -14,7 +14,7 @@ from sealock.core.lease import LeasedStep, Stated, Terms
 from sealock.core.scope import Scope, enclose, of_a_fetch
 from sealock.core.sealed import Kind, Sealed, SealedName
 from sealock.core.secret import Secret
-from sealock.core.source import GitAddress, Origin
+from sealock.core.source import GitAddress, GitOrigin
 from sealock.keeper import protocol, sealing
 from sealock.keeper.authorities import Authorities
 from sealock.keeper.backends.file import FileBackend
@@ -37,7 +37,7 @@ from sealock.keeper.worker_messages import Admitted, AdmitWorker
 from sealock.ledger.releases import ReleaseLedger
 
 ACCOUNT, PROJECT, BUILD = "team", "parser", "b1"
-ORIGIN = Origin(GitAddress("git", "git.example", 22, "team/parser.git"), ("ssh-ed25519 AAAA",))
+ORIGIN = GitOrigin(GitAddress("git", "git.example", 22, "team/parser.git"), ("ssh-ed25519 AAAA",))
 """The repository that the project of the tests builds."""
 EVERYTHING = Peer("local", frozenset(PeerRole))
 BUILDER = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
@@ -69,7 +69,7 @@ def key_sets(directory: Path) -> KeySets:
 
 
 def seal_value(
-    sets: KeySets, name: SealedName, value: bytes, scope: Scope | None = None, origin: Origin = ORIGIN
+    sets: KeySets, name: SealedName, value: bytes, scope: Scope | None = None, origin: GitOrigin = ORIGIN
 ) -> Sealed:
     """As whoever takes a secret from its owner does it. origin: of the project, if the scope says none."""
     scope = scope or Scope(protected_only=False)
@@ -96,6 +96,7 @@ def terms(build: str = BUILD, attempt: int = 1, secrets: Sequence[SealedName] = 
         project=PROJECT,
         plan_digest="sha256:0",
         origin=ORIGIN,
+        found_on="main",
         ssh_key=SSH_KEY,
         steps=(
             LeasedStep("setup", "setup", ""),
@@ -168,7 +169,7 @@ class KeeperFixture:
         name: SealedName,
         value: bytes = b"value",
         scope: Scope | None = None,
-        origin: Origin = ORIGIN,
+        origin: GitOrigin = ORIGIN,
     ) -> Sealed:
         return seal_value(self.sets, name, value, scope, origin)
 

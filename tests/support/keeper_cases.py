@@ -10,7 +10,7 @@ from sealock.core.grant import Grant, Role, Session
 from sealock.core.lease import Lease, LeasedStep, Terms
 from sealock.core.release import Basis
 from sealock.core.sealed import Kind, SealedName
-from sealock.core.source import GitAddress, Origin
+from sealock.core.source import GitAddress, GitOrigin
 from sealock.keeper.conditions import Case
 from sealock.keeper.history import Attempt
 from sealock.keeper.peers import Peer, PeerRole
@@ -27,7 +27,9 @@ SHARED = SealedName("team", None, Kind.VARIABLE, "SHARED", 1)
 LOG_KEY = SealedName("team", "parser", Kind.LOG_KEY, "b1", 1)
 ARTIFACT_KEY = SealedName("team", "parser", Kind.ARTIFACT_KEY, "b1", 1)
 
-ORIGIN = Origin(GitAddress("git", "git.example", 22, "team/parser.git"), ("ssh-ed25519 AAAA", "ssh-rsa AAAB"))
+ORIGIN = GitOrigin(
+    GitAddress("git", "git.example", 22, "team/parser.git"), ("ssh-ed25519 AAAA", "ssh-rsa AAAB")
+)
 
 STEPS = (
     LeasedStep("setup", "setup", ""),
@@ -41,6 +43,7 @@ TERMS = Terms(
     project="parser",
     plan_digest="sha256:0",
     origin=ORIGIN,
+    found_on="main",
     ssh_key=SSH_KEY,
     steps=STEPS,
     branch="main",

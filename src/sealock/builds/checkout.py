@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sealock.builds.guest_git import FETCH_SECONDS, WANTED, GuestGit
+from sealock.builds.on_branch import is_on_branch
 from sealock.builds.placed import empty_repository
 from sealock.builds.submodules import Submodules, Taken, fetch_wanted
 from sealock.builds.upstream import OURS, OnThisHost, Upstream, server
@@ -21,7 +22,7 @@ from sealock.core.keys import Agents, KeyRelease
 from sealock.core.machine import Machine
 from sealock.core.project import Project
 from sealock.core.repository import GitDialer, Repository
-from sealock.core.source import Checkout, DirectorySource, GitAddress, Origin, RemoteSource, Source
+from sealock.core.source import Checkout, DirectorySource, GitAddress, GitOrigin, RemoteSource, Source
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,9 @@ class _Fetch:
                 resolution="Make a project for this repository: each has a key of its own.",
             )
         want = "HEAD" if source.ref is None else self._ports.check_ref(source.ref)
+        beside = (
+            self._ports.check_ref(source.branch) if source.branch and _is_commit(want, len(want)) else None
+        )
         files = empty_repository(_is_commit(want, 64), str(project.address))
         host = project.address.host
         key = await keys.open_key(project)
@@ -122,22 +126,24 @@ class _Fetch:
                 self._machine, project, socket, self._ports.dialer, self._ports.parse_address, files=files
             ) as upstream,
         ):
-            fetched = await self._fetch(upstream, want, None)
-            branch = await self._git.head_branch(fetched.commit) if want == "HEAD" else fetched.branch
+            fetched = await self._fetch(upstream, want, None, beside)
+            branch = await self._branch_of(fetched, want, beside, upstream)
         # From here on there is no key: the agent has ended, and what led to it from the guest is closed.
         if opened.removed_at is None:
             raise PermanentError("the key's agent did not say when it ended; the build does not go on")
         await self._write(fetched)
         times = opened.opened_at, opened.removed_at
         # Of what it was fetched through, not of what was asked for: secrets are given by it.
-        origin = Origin(upstream.address, upstream.project.host_keys)
+        origin = GitOrigin(upstream.address, upstream.project.host_keys)
         return Checkout(fetched.commit, self._directory, *times, branch, origin)
 
     async def _init(self, want: str) -> None:
         await self._git.init(self._directory, "sha256" if _is_commit(want, 64) else "sha1")
 
-    async def _fetch(self, upstream: Upstream, want: str, branch: str | None) -> _Fetched:
-        commit = await fetch_wanted(self._git, upstream, want, self._depth)
+    async def _fetch(
+        self, upstream: Upstream, want: str, branch: str | None, beside: str | None = None
+    ) -> _Fetched:
+        commit = await fetch_wanted(self._git, upstream, want, self._depth, beside)
         if _is_commit(want, len(want)) and commit != want:
             raise UsageError(
                 f"{want} is no commit of {upstream.what}",
@@ -147,6 +153,16 @@ class _Fetch:
         if self._with_submodules:
             taken = await self._submodules.fetch(self._git, commit, upstream)
         return _Fetched(commit, branch or await self._branch(want), taken)
+
+    async def _branch_of(
+        self, fetched: _Fetched, want: str, beside: str | None, upstream: Upstream
+    ) -> str | None:
+        """The branch that this was fetched from, or that leads to it."""
+        if want == "HEAD":
+            return await self._git.head_branch(fetched.commit)
+        if beside is None:
+            return fetched.branch
+        return beside if await is_on_branch(self._git, upstream, fetched.commit, beside) else None
 
     async def _branch(self, want: str) -> str | None:
         """The branch's name if what was asked for is one: Git notes what the server called it."""

@@ -22,6 +22,9 @@ FETCH_SECONDS = 1800.0
 WANTED = "refs/sealock/commit"
 """The ref that holds what was fetched."""
 
+NO_SUCH_REF = "couldn't find remote ref"
+"""What Git says of a ref that the server does not have."""
+
 PACKETS = "sealock-packets"
 """The file in the repository that the trace of a fetch of HEAD goes to, until it was read."""
 
@@ -105,9 +108,10 @@ class GuestGit:
         await self._must(*options, "--bare", "--", self.git_dir)
         await self.must("config", "core.bare", "false")
 
-    async def fetch(self, route: Route, want: str, depth: int) -> str | None:
+    async def fetch(self, route: Route, want: str, depth: int, beside: str | None = None) -> str | None:
         """Fetch one checked ref or commit into `WANTED`, at most `depth` commits deep (0: all). The commit it
-        leads to, None if it leads to none.
+        leads to, None if it leads to none. beside: a (checked) branch that is fetched with it, if there is
+        one of that name, for `fetched_branch`.
 
         A server that hands out no commit by its id is asked for all branches and tags instead.
         Raises GitFailed.
@@ -115,7 +119,10 @@ class GuestGit:
         limit = [f"--depth={depth}"] if depth else []
         if want == "HEAD":
             route = replace(route, env={**route.env, "GIT_TRACE_PACKET": f"{self.git_dir}/{PACKETS}"})
-        done = await self._fetch(route, [f"+{want}:{WANTED}"], limit)
+        wanted = [f"+{want}:{WANTED}"]
+        done = await self._fetch(route, [*wanted, *([f"refs/heads/{beside}"] if beside else [])], limit)
+        if done.exit_code and beside and NO_SUCH_REF in _said(done):
+            done = await self._fetch(route, wanted, limit)
         if done.exit_code and "unadvertised object" in _said(done):
             everything = ["+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*"]
             done = await self._fetch(route, everything, [])
@@ -136,6 +143,13 @@ class GuestGit:
         around = ("sh", "-c", _THEN_COMMIT, "sh", self.git_dir, WANTED)
         arguments = ("--git-dir", self.git_dir, *arguments)
         return await self._run(*arguments, env=env, timeout=FETCH_SECONDS, around=around)
+
+    async def fetched_branch(self, branch: str) -> str | None:
+        """The commit that this (checked) branch was at when it was fetched last; None if it was not."""
+        noted = f"\tbranch '{branch}' of "
+        path = f"{self.git_dir}/FETCH_HEAD"
+        found = await self.machine.run(["grep", "-a", "-m1", "-F", "-e", noted, "--", path])
+        return found.stdout.split(b"\t", 1)[0].decode() or None
 
     async def head_branch(self, commit: str) -> str | None:
         """The branch that the server's HEAD was when it was fetched as `commit`; None if that is not known.

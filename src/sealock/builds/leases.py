@@ -19,7 +19,7 @@ from sealock.core.plan import Plan
 from sealock.core.project import Project, ProjectReader, owner_of, ssh_key_name
 from sealock.core.sealed import RetiredKey, Sealed, SealedName
 from sealock.core.secret import Secret
-from sealock.core.source import Origin
+from sealock.core.source import GitOrigin
 
 AFTER_STEPS = 600.0
 """Seconds a lease outlives the time its steps may take."""
@@ -53,10 +53,12 @@ BelongsTo = Callable[[Secret, str], bool]
 @dataclass(frozen=True)
 class Commit:
     """What is built, as far as secrets depend on it. origin: what it was fetched from, None for a directory
-    of this host. branch: None if it is not known to be one."""
+    of this host. branch: None if it is not known to be one. found_on: the branch that the commit was seen to
+    be on, there where it is from."""
 
-    origin: Origin | None = None
+    origin: GitOrigin | None = None
     branch: str | None = None
+    found_on: str | None = None
     protected: bool = False
 
 
@@ -69,7 +71,7 @@ class BuildLeases:
         self._attempt = 0
 
     def fetch(
-        self, project: Project, key: SealedName, origin: Origin
+        self, project: Project, key: SealedName, origin: GitOrigin
     ) -> AbstractAsyncContextManager[HeldLease]:
         """For the project's key, before any step. origin: what is fetched with it."""
         return self._lease(self._terms(project, FETCH_SECONDS, origin, ssh_key=key))
@@ -85,7 +87,12 @@ class BuildLeases:
         )
         return self._lease(
             replace(
-                terms, plan_digest=plan.digest, steps=steps, branch=commit.branch, protected=commit.protected
+                terms,
+                plan_digest=plan.digest,
+                found_on=commit.found_on,
+                steps=steps,
+                branch=commit.branch,
+                protected=commit.protected,
             )
         )
 
@@ -93,7 +100,7 @@ class BuildLeases:
         return self._leases.lease(terms)
 
     def _terms(
-        self, project: Project, lifetime: float, origin: Origin | None, ssh_key: SealedName | None = None
+        self, project: Project, lifetime: float, origin: GitOrigin | None, ssh_key: SealedName | None = None
     ) -> Terms:
         self._attempt += 1
         owner = owner_of(project.id)
@@ -104,6 +111,7 @@ class BuildLeases:
             project=project.id,
             plan_digest="",
             origin=origin,
+            found_on=None,
             ssh_key=ssh_key,
             steps=(),
             branch=None,
@@ -135,7 +143,7 @@ class LeasedKey:
         private.forget()
         raise _altered(project)
 
-    async def _released(self, project: Project, origin: Origin) -> Secret:
+    async def _released(self, project: Project, origin: GitOrigin) -> Secret:
         sealed = project.sealed_key
         if not isinstance(sealed, Sealed):
             raise UsageError(

@@ -15,7 +15,7 @@ from sealock.core.keys import Sealer
 from sealock.core.naming import rule_of
 from sealock.core.project import PROJECT_NAME, Project, Projects, owner_of
 from sealock.core.sealed import KeyDestroyer, Owner, SealedPlace
-from sealock.core.source import GitAddress, Origin
+from sealock.core.source import GitAddress, GitOrigin
 
 
 def add_project(
@@ -44,7 +44,7 @@ def new_project(name: str, address: GitAddress, host_keys: Sequence[str], *, sea
             resolution=HOW_TO_GET_HOST_KEYS.format(host=address.host, port=address.port),
         )
     project_id = secrets.token_hex(16)
-    public_key, sealed_key = sealer.new_key(project_id, 1, name, Origin(address, tuple(host_keys)))
+    public_key, sealed_key = sealer.new_key(project_id, 1, name, GitOrigin(address, tuple(host_keys)))
     return Project(
         id=project_id,
         name=name,

@@ -159,10 +159,10 @@ class StepSecrets:
             raise UsageError(
                 f"`{step.name}` may not have every secret it names: {names}",
                 details=f"The keeper refused, reference {error.reference}.",
-                resolution="A secret may be for protected branches, for deployments or for other pipelines "
-                "only (`sealock secrets set`), for no directory but with --directories, and for the one "
-                "repository it was set for: set it again if the project builds another by now. The keeper's "
-                "log says which it was, under that reference.",
+                resolution="A secret may be for commits on protected branches, for deployments or for other "
+                "pipelines only (`sealock secrets set`), for no directory but with --directories, and is for "
+                "the one repository it was set for: set it again if the project builds another by now. The "
+                "keeper's log says which it was, under that reference.",
             ) from error
 
     def _again(self, sealed: Sealed) -> Sealed:

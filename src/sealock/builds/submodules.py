@@ -23,12 +23,15 @@ class Taken:
     inner: tuple[Taken, ...]
 
 
-async def fetch_wanted(git: GuestGit, upstream: Upstream, want: str, depth: int) -> str:
-    """Fetch one ref or commit; returns the commit. UsageError or InfrastructureError if it fails."""
+async def fetch_wanted(
+    git: GuestGit, upstream: Upstream, want: str, depth: int, beside: str | None = None
+) -> str:
+    """Fetch one ref or commit; returns the commit. beside: as for `GuestGit.fetch`. UsageError or
+    InfrastructureError if it fails."""
     attempt = Attempt(upstream.what, want, upstream.project)
     try:
         async with upstream.route() as route:
-            found = await git.fetch(route, want, depth)
+            found = await git.fetch(route, want, depth, beside)
     except GitFailed as failed:
         raise _why(failed, attempt, upstream) from failed
     if found is None:

@@ -178,7 +178,8 @@ class Way:
             return
         names = [tuple(s.name for s in work.found.get(step.full_name, ())) for step in work.plan.steps]
         protected = work.branch in self._ports.secrets.protected_branches
-        commit = Commit(work.done.origin, work.branch, protected)
+        found_on = work.branch if work.done.origin is None else work.done.branch
+        commit = Commit(work.done.origin, work.branch, found_on, protected)
         async with self._leases.steps(work.project, work.plan, names, commit) as lease:
             yield lease
 

@@ -11,7 +11,7 @@ from sealock.core.project import Project
 from sealock.core.scope import Scope
 from sealock.core.sealed import Kind, Owner, Sealed, SealedName
 from sealock.core.secret import Secret
-from sealock.core.source import Origin
+from sealock.core.source import GitOrigin
 
 
 @dataclass
@@ -30,7 +30,7 @@ class OpenKey:
 class Sealer(Protocol):
     """Makes keys that are sealed from their first moment. It cannot open any."""
 
-    def new_key(self, project_id: str, version: int, name: str, origin: Origin) -> tuple[str, Sealed]:
+    def new_key(self, project_id: str, version: int, name: str, origin: GitOrigin) -> tuple[str, Sealed]:
         """A new Ed25519 pair, bound to the project's id, name and this version, for that repository alone:
         the public half as one OpenSSH line, the private half sealed to the project's key set."""
         ...

@@ -18,7 +18,7 @@ from typing import Protocol
 from sealock.core.errors import PermanentError, TemporaryError
 from sealock.core.sealed import Sealed, SealedName
 from sealock.core.secret import Secret
-from sealock.core.source import Origin
+from sealock.core.source import GitOrigin
 
 LONGEST_LEASE = 24 * 3600.0
 """Seconds. No build takes longer."""
@@ -83,16 +83,17 @@ def admit_command(name: str, key: bytes) -> str:
 @dataclass(frozen=True)
 class LeaseRequest:
     """What a worker asks for, signed by it as a whole: who carries it can neither alter nor use it. The
-    fields are those of `Terms`. origin: what it really fetches, whatever it was told. key: its one-time
-    public key, 32 bytes (X25519). worker: the public half of the key it signs with, 32 bytes (Ed25519). at:
-    seconds since 1970, as the keeper told."""
+    fields are those of `Terms`. origin, found_on: what it really fetches, whatever it was told. key: its
+    one-time public key, 32 bytes (X25519). worker: the public half of the key it signs with, 32 bytes
+    (Ed25519). at: seconds since 1970, as the keeper told."""
 
     build: str
     attempt: int
     account: str
     project: str
     plan_digest: str
-    origin: Origin | None
+    origin: GitOrigin | None
+    found_on: str | None
     ssh_key: SealedName | None
     steps: tuple[LeasedStep, ...]
     lifetime: float
@@ -114,7 +115,8 @@ class Stated:
 class Terms:
     """What a lease is on: what its worker asked for, and what whoever schedules states. attempt: counts up
     with each lease of this build; a new one ends the one before. origin: what is built comes from there, None
-    for a directory of the worker's host. ssh_key: the one the fetch needs, None for a directory. steps: in
+    for a directory of the worker's host. found_on: the branch there that leads to the commit, as the worker
+    saw, None if it saw none. ssh_key: the one the fetch needs, None for a directory. steps: in
     the order they will run. branch None: not known to be one. protected: the branch is. fork: the commit is
     from another repository's pull request. lifetime: seconds."""
 
@@ -123,7 +125,8 @@ class Terms:
     account: str
     project: str
     plan_digest: str
-    origin: Origin | None
+    origin: GitOrigin | None
+    found_on: str | None
     ssh_key: SealedName | None
     steps: tuple[LeasedStep, ...]
     branch: str | None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from sealock.core.sealed import LOCAL_ACCOUNT, Kind, Owner, Sealed, SealedName
-from sealock.core.source import GitAddress, Origin
+from sealock.core.source import GitAddress, GitOrigin
 
 PROJECT_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 
@@ -64,9 +64,9 @@ class Project:
     created_at: float
 
     @property
-    def origin(self) -> Origin:
+    def origin(self) -> GitOrigin:
         """The repository it builds, as its secrets are bound to it."""
-        return Origin(self.address, self.host_keys)
+        return GitOrigin(self.address, self.host_keys)
 
 
 class ProjectReader(Protocol):

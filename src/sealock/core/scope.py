@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
 from sealock.core.secret import Secret
-from sealock.core.source import GitAddress, Origin
+from sealock.core.source import GitAddress, GitOrigin
 
 T = TypeVar("T")
 
@@ -36,11 +36,11 @@ class Scope:
     pipelines: tuple[str, ...] = ()
     deployments_only: bool = False
     protected_only: bool = True
-    origin: Origin | None = None
+    origin: GitOrigin | None = None
     directories: bool = False
 
 
-def of_a_fetch(origin: Origin) -> Scope:
+def of_a_fetch(origin: GitOrigin) -> Scope:
     """The scope of the key that a repository is fetched with: before that there is no branch and no step."""
     return Scope(protected_only=False, origin=origin)
 
@@ -90,9 +90,9 @@ def _read(told: Mapping[str, Any]) -> Scope:
     return scope
 
 
-def _origin(told: Mapping[str, Any]) -> Origin:
+def _origin(told: Mapping[str, Any]) -> GitOrigin:
     address = told["address"]
-    return Origin(
+    return GitOrigin(
         GitAddress(
             user=_must_be(str, address["user"]),
             host=_must_be(str, address["host"]),

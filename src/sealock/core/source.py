@@ -30,14 +30,14 @@ class GitAddress:
 
 
 @dataclass(frozen=True)
-class Origin:
+class GitOrigin:
     """A repository as it is known from any other: its address, and the keys its server proves itself by, as
     `algorithm base64` lines. What a project's secrets are set for, and what a worker states it fetches."""
 
     address: GitAddress
     host_keys: tuple[str, ...]
 
-    def is_within(self, other: Origin) -> bool:
+    def is_within(self, other: GitOrigin) -> bool:
         """Whether what is fetched from here can only be what is fetched from there: exactly the same user,
         host, port and path, and no server taken that is not taken there. Addresses have one spelling each
         once they are read (`providers.git.address`); what is spelled otherwise all the same, as with or
@@ -47,10 +47,12 @@ class Origin:
 
 @dataclass(frozen=True)
 class RemoteSource:
-    """A ref of a remote repository. ref None: the server's default branch."""
+    """A ref of a remote repository. ref None: the server's default branch. branch: the one that the commit
+    `ref` is said to be on: looked for there, where it matters."""
 
     address: GitAddress
     ref: str | None = None
+    branch: str | None = None
 
 
 @dataclass(frozen=True)
@@ -69,9 +71,10 @@ Source = RemoteSource | DirectorySource
 class Checkout:
     """What lies in the machine once the code is there. commit: 40 or 64 hexadecimal digits.
 
-    directory: where in the guest. branch: that was asked for, or the server's default one if nothing was;
-    None if it is no branch or not known. origin: what it was fetched from, None if that is a repository of
-    this host. Times, seconds since 1970, are None where no key was needed.
+    directory: where in the guest. branch: that was asked for, or the server's default one if nothing was, or
+    the one that the commit was said to be on, if it is; None if it is no branch or not known. origin: what it
+    was fetched from, None if that is a repository of this host. Times, seconds since 1970, are None where no
+    key was needed.
     """
 
     commit: str
@@ -79,4 +82,4 @@ class Checkout:
     key_opened_at: float | None = None
     key_removed_at: float | None = None
     branch: str | None = None
-    origin: Origin | None = None
+    origin: GitOrigin | None = None

@@ -43,6 +43,7 @@ def terms_of(asked: LeaseRequest, stated: Stated) -> Terms:
         project=asked.project,
         plan_digest=asked.plan_digest,
         origin=asked.origin,
+        found_on=asked.found_on,
         ssh_key=asked.ssh_key,
         steps=asked.steps,
         branch=stated.branch,

@@ -193,6 +193,11 @@ def protected_enough(case: Case, scope: Scope) -> bool:
     return not scope.protected_only or (terms.protected and terms.branch is not None and not terms.fork)
 
 
+def found_on_its_branch(case: Case, scope: Scope) -> bool:
+    terms = _lease(case).terms
+    return not scope.protected_only or (terms.branch is not None and terms.found_on == terms.branch)
+
+
 def from_its_repository(case: Case, scope: Scope) -> bool:
     fetched = _lease(case).terms.origin
     return fetched is None or (scope.origin is not None and fetched.is_within(scope.origin))

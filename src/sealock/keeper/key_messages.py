@@ -16,7 +16,7 @@ from sealock.core.errors import PermanentError, SealockError, TemporaryError, Us
 from sealock.core.keyring import Level
 from sealock.core.project import SealedKey
 from sealock.core.sealed import Owner, PublicKey, Sealed
-from sealock.core.source import Origin
+from sealock.core.source import GitOrigin
 from sealock.keeper.statements import CONFIG
 
 MOST_OWNERS = 1000
@@ -68,7 +68,7 @@ class OldKey(_Part):
     id: Annotated[str, Field(max_length=64)]
     name: Annotated[str, Field(max_length=64)]
     public_key: _Text
-    origin: Origin
+    origin: GitOrigin
     sealed: SealedKey
 
 

@@ -123,6 +123,9 @@ SCOPE_CONDITIONS: Mapping[str, ScopeCondition] = {
     ),
     "it is not for builds of a directory": conditions.from_a_server_unless_allowed,
     "it is for protected branches, not for others and not for forks": conditions.protected_enough,
+    "it is for protected branches, and its worker did not find the commit on that one": (
+        conditions.found_on_its_branch
+    ),
     "it is for deployments": conditions.deployed_enough,
     "it is for other pipelines": conditions.of_a_named_pipeline,
 }

@@ -9,7 +9,7 @@ from sealock.core.project import owner_of, ssh_key_name
 from sealock.core.scope import enclose, of_a_fetch
 from sealock.core.sealed import PublicKeys, Sealed
 from sealock.core.secret import Secret
-from sealock.core.source import Origin
+from sealock.core.source import GitOrigin
 from sealock.keeper.sealing import seal
 
 
@@ -19,7 +19,7 @@ class KeySealer:
     def __init__(self, public_keys: PublicKeys) -> None:
         self._public_keys = public_keys
 
-    def new_key(self, project_id: str, version: int, name: str, origin: Origin) -> tuple[str, Sealed]:
+    def new_key(self, project_id: str, version: int, name: str, origin: GitOrigin) -> tuple[str, Sealed]:
         """A new Ed25519 pair, bound to the project's id, its name and this version, and to that repository:
         the public half as one OpenSSH line, the private half sealed."""
         to = self._public_keys.public_key(owner_of(project_id))

@@ -54,6 +54,7 @@ def request_of(terms: Terms, one_time: bytes, key: Ed25519PrivateKey, at: float)
         project=terms.project,
         plan_digest=terms.plan_digest,
         origin=terms.origin,
+        found_on=terms.found_on,
         ssh_key=terms.ssh_key,
         steps=terms.steps,
         lifetime=terms.lifetime,

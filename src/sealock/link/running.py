@@ -182,7 +182,7 @@ class RunningBuild:
         job, values = self._job, JobValues(self._link)
         ports = self._ports(keeper, logs, values)
         request = RunRequest(
-            RemoteSource(job.project.address, _wanted(job)),
+            RemoteSource(job.project.address, _wanted(job), job.branch if job.protected else None),
             job.pipelines,
             project=job.project,
             pinned=await self._link.pinned() if job.pinned else None,

@@ -13,7 +13,7 @@ from sealock.core.project import Project, owner_of, ssh_key_name
 from sealock.core.scope import Scope, disclose
 from sealock.core.sealed import Kind, Owner, Sealed, SealedName
 from sealock.core.secret import Secret
-from sealock.core.source import GitAddress, Origin
+from sealock.core.source import GitAddress, GitOrigin
 from sealock.keeper.seal_secret import ValueSealer
 from sealock.store.sealed import SealedFiles
 from tests.support.keeper import key_sets
@@ -21,7 +21,7 @@ from tests.support.run import FakeProjects
 
 Sealock = Callable[..., tuple[int, str, str]]
 ID = "0" * 32
-ORIGIN = Origin(GitAddress("git", "h", 22, "a"), ())
+ORIGIN = GitOrigin(GitAddress("git", "h", 22, "a"), ())
 VALUE = b"a value with \"quotes'\n and \xff bytes"
 
 

@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 
 from sealock.core.scope import LONGEST_SCOPE, MAGIC, WITHOUT_ORIGIN, Scope, disclose, enclose
 from sealock.core.secret import Secret
-from sealock.core.source import GitAddress, Origin
+from sealock.core.source import GitAddress, GitOrigin
 
 TEXT = st.text(max_size=20)
 TEXTS = st.lists(TEXT, max_size=5).map(tuple)
-ORIGINS = st.builds(Origin, st.builds(GitAddress, TEXT, TEXT, st.integers(1, 65535), TEXT), TEXTS)
+ORIGINS = st.builds(GitOrigin, st.builds(GitAddress, TEXT, TEXT, st.integers(1, 65535), TEXT), TEXTS)
 SCOPES = st.builds(
     Scope, TEXTS, st.booleans(), st.booleans(), origin=st.none() | ORIGINS, directories=st.booleans()
 )
-ORIGIN = Origin(GitAddress("git", "h", 22, "a/b.git"), ("ssh-ed25519 AAAA",))
+ORIGIN = GitOrigin(GitAddress("git", "h", 22, "a/b.git"), ("ssh-ed25519 AAAA",))
 
 
 @given(SCOPES, st.binary(min_size=1, max_size=200))

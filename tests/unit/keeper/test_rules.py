@@ -17,7 +17,7 @@ from sealock.core.lease import LeasedStep
 from sealock.core.release import Basis
 from sealock.core.scope import Scope, of_a_fetch
 from sealock.core.sealed import Kind, SealedName
-from sealock.core.source import GitAddress, Origin
+from sealock.core.source import GitAddress, GitOrigin
 from sealock.keeper.conditions import Case
 from sealock.keeper.peers import Peer, PeerRole
 from sealock.keeper.rules import SCOPE_CONDITIONS, TABLE, may_leave, may_open
@@ -191,7 +191,7 @@ def test_crew_reads_within_the_grant(change: object, allowed: bool) -> None:
 
 OTHER_ADDRESS = GitAddress("git", "git.example", 22, "team/other.git")
 OTHER_KEY = "ssh-ed25519 AAAC"
-ORIGINS: dict[str, tuple[Origin | None, bool]] = {
+ORIGINS: dict[str, tuple[GitOrigin | None, bool]] = {
     "the same": (ORIGIN, True),
     "the same with fewer keys": (replace(ORIGIN, host_keys=ORIGIN.host_keys[:1]), True),
     "the same with its keys in another order": (replace(ORIGIN, host_keys=ORIGIN.host_keys[::-1]), True),
@@ -207,14 +207,23 @@ ORIGINS: dict[str, tuple[Origin | None, bool]] = {
 @pytest.mark.parametrize("protected", [True, False])
 @pytest.mark.parametrize("fork", [True, False])
 @pytest.mark.parametrize("branch", ["main", None])
+@pytest.mark.parametrize("found_on", ["main", "topic", None])
 @pytest.mark.parametrize("kind", ["setup", "test", "deploy"])
 @pytest.mark.parametrize("pipeline", ["", "unit", "live"])
 def test_scopes_exhaustively(  # noqa: PLR0917 - what a build can be, each way
-    protected: bool, fork: bool, branch: str | None, kind: str, pipeline: str, origin: str
+    protected: bool,
+    fork: bool,
+    branch: str | None,
+    found_on: str | None,
+    kind: str,
+    pipeline: str,
+    origin: str,
 ) -> None:
     steps = (LeasedStep("it", kind, pipeline, (TOKEN,)),)
     fetched, ours = ORIGINS[origin]
-    terms = replace(TERMS, protected=protected, fork=fork, branch=branch, steps=steps, origin=fetched)
+    terms = replace(
+        TERMS, protected=protected, fork=fork, branch=branch, found_on=found_on, steps=steps, origin=fetched
+    )
     case = replace(ALLOWED[Basis.LEASE, Kind.VARIABLE], step="it", lease=replace(LEASE, terms=terms))
     named: list[tuple[str, ...]] = [(), ("unit",), ("unit", "live")]
     both = [True, False]
@@ -224,7 +233,7 @@ def test_scopes_exhaustively(  # noqa: PLR0917 - what a build can be, each way
         of_it = directories if fetched is None else ours and set_for is not None
         expected = (
             of_it
-            and (not guarded or (protected and not fork and branch == "main"))
+            and (not guarded or (protected and not fork and branch == found_on == "main"))
             and (not deployments or kind == "deploy")
             and (pipelines == () or pipeline in pipelines)
         )
@@ -258,7 +267,7 @@ def test_any_part_of_an_address_makes_another_repository_of_it(
     assert spelled is None or parse(spelled) == address
     for case in (ALLOWED[Basis.LEASE, Kind.SSH_KEY], ALLOWED[Basis.LEASE, Kind.VARIABLE]):
         assert case.lease is not None
-        terms = replace(case.lease.terms, origin=Origin(address, ORIGIN.host_keys))
+        terms = replace(case.lease.terms, origin=GitOrigin(address, ORIGIN.host_keys))
         other = replace(case, lease=replace(case.lease, terms=terms))
         assert may_leave(other, of_a_fetch(ORIGIN)) == Denied(ANOTHER)
         assert may_leave(case, of_a_fetch(ORIGIN)) == Allowed()
@@ -291,7 +300,7 @@ def test_a_scope_is_where_it_belongs_and_nowhere_else() -> None:
         scoped = row[1] in {Kind.VARIABLE, Kind.FILE, Kind.SSH_KEY}
         assert bool(may_leave(case, None)) is not scoped
         assert bool(may_leave(case, Scope(origin=ORIGIN))) is scoped
-    assert len(SCOPE_CONDITIONS) == 5
+    assert len(SCOPE_CONDITIONS) == 6
 
 
 OUTSIDERS = st.sampled_from([role for role in Role if role not in {Role.OWNER, Role.MEMBER}])
