@@ -55,6 +55,8 @@ ENCODERS: dict[str, Callable[[bytes], bytes]] = {
     "URL component": lambda value: urllib.parse.quote(value, safe="!'()*").encode(),
     "URL in small letters": lambda value: _small_escapes(urllib.parse.quote(value, safe="")),
     "URL with +": lambda value: urllib.parse.quote_plus(value).encode(),
+    "whole URL": lambda value: urllib.parse.quote(value, safe="!'()*;,/?:@&=+$#").encode(),
+    "form": lambda value: urllib.parse.quote_plus(value, safe="*").replace("~", "%7E").encode(),
 }
 TEXT_ENCODERS: dict[str, Callable[[str], str]] = {
     "JSON": lambda value: json.dumps(value)[1:-1],
@@ -86,7 +88,9 @@ def _at_percent(text: bytes) -> list[bytes]:
 
 @pytest.mark.parametrize("encoder", ENCODERS)
 @pytest.mark.parametrize(
-    "secret", [TOKEN, AWKWARD, LINES, BINARY], ids=["token", "awkward", "lines", "binary"]
+    "secret",
+    [TOKEN, TOKEN[:10], TOKEN[:11], AWKWARD, LINES, BINARY],
+    ids=["token", "ten", "eleven", "awkward", "lines", "binary"],
 )
 def test_every_spelling_of_bytes_is_masked_whole(encoder: str, secret: bytes) -> None:
     encoded = ENCODERS[encoder](secret)
