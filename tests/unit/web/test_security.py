@@ -11,6 +11,7 @@ import httpx2
 import pytest
 from fastapi import FastAPI, Request
 from fastapi.testclient import TestClient
+from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect
 
@@ -31,6 +32,10 @@ def app() -> FastAPI:
     @made.get("/")
     async def fine() -> str:
         return "fine"
+
+    @made.get("/shown")
+    async def shown(kind: str) -> Response:
+        return Response("x", headers={"Cross-Origin-Resource-Policy": "cross-origin"}, media_type=kind)
 
     @made.post("/length")
     async def length(request: Request) -> int:
@@ -84,6 +89,17 @@ def test_what_the_headers_ask_of_browsers() -> None:
     }
     assert {"camera=()", "microphone=()", "geolocation=()", "display-capture=()"} <= set(permitted)
     assert all(each.endswith("=()") for each in permitted)
+
+
+@pytest.mark.parametrize(
+    ("kind", "policy"),
+    [("image/svg+xml", "cross-origin"), ("text/html", "same-origin"), ("application/json", "same-origin")],
+)
+async def test_nothing_but_a_picture_is_for_the_pages_of_others(
+    asked: httpx2.AsyncClient, kind: str, policy: str
+) -> None:
+    answer = await asked.get("/shown", params={"kind": kind})
+    assert answer.text == "x" and answer.headers.get_list("cross-origin-resource-policy") == [policy]
 
 
 async def test_refusals_have_the_headers_too(asked: httpx2.AsyncClient) -> None:
