@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 SSL_REQUEST = bytes.fromhex("0000000804d2162f")
 """How a client of PostgreSQL asks for TLS, before anything else."""
@@ -18,21 +19,31 @@ class Proxy:
         self.heard = bytearray()
         self._to = port
         self._strip = strip
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._clients: set[asyncio.Task[Any]] = set()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One client."""
+        """One client, until it closes; of a server that closes first it reads the end."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._clients.add(task)
         upstream_reader, upstream = await asyncio.open_connection("127.0.0.1", self._to)
-        if self._strip and await reader.readexactly(len(SSL_REQUEST)) == SSL_REQUEST:
-            writer.write(b"N")
         back = asyncio.create_task(_pass_on(upstream_reader, writer))
-        self._tasks.add(back)
         try:
+            if self._strip and await reader.readexactly(len(SSL_REQUEST)) == SSL_REQUEST:
+                writer.write(b"N")
             await _pass_on(reader, upstream, self.heard)
         finally:
             back.cancel()
             for end in (writer, upstream):
                 end.close()
+            self._clients.discard(task)
+
+    async def end(self) -> None:
+        """Let clients close: they end their TLS first, which they can't when nobody answers any more."""
+        if self._clients:
+            _, still_there = await asyncio.wait(self._clients, timeout=60)
+            for client in still_there:
+                client.cancel()
 
 
 async def _pass_on(
@@ -44,7 +55,8 @@ async def _pass_on(
                 heard += data
             writer.write(data)
             await writer.drain()
-    except ConnectionError:
+        writer.write_eof()
+    except OSError:
         pass
 
 
@@ -58,3 +70,4 @@ async def proxy(port: int, *, strip: bool = False) -> AsyncIterator[Proxy]:
         yield made
     finally:
         server.close()
+        await made.end()
