@@ -29,10 +29,13 @@ across lines."""
 _REST = (
     rb"(?:\[[\x20-\x3f]*+[\x40-\x7e]?+|[\]PX^_][^\x07\x18\x1a\x1b\r\n]*+\x07?+|[\x20-\x2f]*+[\x30-\x7e]?+)"
 )
+_ESCAPE = re.compile(rb"\x1b" + _REST)
 # The set before all else is what makes the search fast.
 _GAPS = re.compile(rb"([\x1b\r\n](?:(?<=\x1b)" + _REST + rb")?+(?:[\r\n]|\x1b" + _REST + rb")*+)")
 _ESCAPES = re.compile(rb"(?:\x1b" + _REST + rb")*+")
 _UNFINISHED = re.compile(rb"\x1b(?:\[[\x20-\x3f]*+|[\]PX^_][^\x07\x18\x1a\x1b\r\n]*+|[\x20-\x2f]*+)")
+_ENDS = (512, 4096)
+"""Bytes of a stream's end that are looked at first."""
 _LINE_END = re.compile(rb"[\r\n]")
 _LINE_ENDS = b"\r\n"
 
@@ -40,6 +43,11 @@ _LINE_ENDS = b"\r\n"
 def joined(text: bytes) -> bytes:
     """The text without its ends of lines."""
     return text.translate(None, _LINE_ENDS)
+
+
+def _shown(text: bytes) -> bytes:
+    """The text without its gaps."""
+    return joined(b"".join(_ESCAPE.split(text)) if b"\x1b" in text else text)
 
 
 def only_escapes(data: bytes) -> bool:
@@ -58,8 +66,7 @@ class Joined:
 
     def __init__(self, stream: bytes) -> None:
         self._stream = stream
-        self._parts = _GAPS.split(stream)  # text, gap, text, …, text
-        self.text = b"".join(self._parts[::2])
+        self.text = _shown(stream)
 
     def shown_from(self, begin: int, behind: int) -> int | None:
         """From where on what was found from `begin` to `behind` is masked; None if it does not count."""
@@ -87,15 +94,19 @@ class Joined:
 
     @cached_property
     def _all(self) -> _Table:
-        return _Table(self._parts, 0, 0)
+        return _Table(_GAPS.split(self._stream), 0, 0)
 
     @cached_property
     def _last(self) -> _Table:
-        """Of the end alone, which is all that is needed where nothing is found. Only the first and the last
-        text of a stream may be empty, so there is a needle's length in it."""
-        parts = self._parts[-2 * LONGEST_NEEDLE - 3 :]
-        letters, size = sum(map(len, parts[::2])), sum(map(len, parts))
-        return _Table(parts, len(self.text) - letters, len(self._stream) - size)
+        """Of the end alone, which is all that is needed where nothing is found: of as many whole lines as
+        have a needle's length in them, since with a line every escape ends."""
+        for size in _ENDS:
+            at = max(0, self._stream.rfind(b"\n", 0, max(0, len(self._stream) - size)))
+            parts = _GAPS.split(self._stream[at:])
+            letters = sum(map(len, parts[::2]))
+            if letters >= LONGEST_NEEDLE and at:
+                return _Table(parts, len(self.text) - letters, at)
+        return self._all
 
 
 class _Table:

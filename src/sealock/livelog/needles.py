@@ -13,8 +13,9 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 
-from ahocorasick_rs import BytesAhoCorasick, Implementation
+from ahocorasick_rs import BytesAhoCorasick
 
+from sealock.livelog.needle_parts import NeedleParts
 from sealock.livelog.spellings import FEWEST_BYTES
 
 LONGEST_NEEDLE = 64
@@ -24,9 +25,6 @@ _STRIDES = ((2 * 1024, 32), (8 * 1024, 64), (128 * 1024, 256))
 _WIDEST_STRIDE = 1024
 """Between anchors, by the text's length: what is printed of a text from its middle on is found from the
 next anchor on."""
-
-_LARGEST_TABLE = 32 * 1024
-"""Bytes of needles for which the faster, larger automaton is made: about a kilobyte a byte."""
 
 _QUICK_LOOK = 3
 """Bytes, fewer than any needle has, that tell most ends of a stream from every beginning of a needle."""
@@ -47,14 +45,8 @@ class Needles:
     def __init__(self, texts: Iterable[bytes]) -> None:
         self._places = dict(_places(texts))
         self._needles = sorted(self._places)
-        size = sum(map(len, self._needles))
-        self._automaton = BytesAhoCorasick(
-            self._needles,
-            implementation=Implementation.DFA if size <= _LARGEST_TABLE else Implementation.ContiguousNFA,
-        )
-        first = {needle[:1] for needle in self._needles}
-        self._beginnings = {needle[:_QUICK_LOOK] for needle in self._needles}
-        self._may_begin = re.compile(b"[" + b"".join(map(re.escape, sorted(first))) + b"]")
+        self._parts = NeedleParts(self._needles)
+        self._beginnings = BytesAhoCorasick(sorted({needle[:_QUICK_LOOK] for needle in self._needles}))
 
     def matches(
         self,
@@ -71,24 +63,24 @@ class Needles:
         """
         trail = _Trail(stream)
         found = [(since, trail.follow(text, offset, since)) for text, offset in following]
-        for needle, begin, behind in self._automaton.find_matches_as_indexes(stream, overlapping=True):
+        for needle, begin, behind in self._parts.find(stream):
             if begin < end and (shown := shown_from(begin, behind)) is not None:
                 found.append((shown, behind))
-                places = self._places[self._needles[needle]]
-                found += [(shown, until) for until in trail.follow_all(places, begin)]
+                found += [(shown, until) for until in trail.follow_all(self._places[needle], begin)]
         return sorted(found), trail.going_on
 
     def open_ends(self, stream: bytes) -> Iterator[int]:
         """Where ends of the stream begin that are a beginning of a needle, and not all of it, the longest
         first. Whatever begins before that one is decided: if it were open it would be a longer such end."""
-        for candidate in self._may_begin.finditer(stream, max(0, len(stream) - LONGEST_NEEDLE + 1)):
-            end = stream[candidate.start() :]
-            if len(end) >= _QUICK_LOOK and end[:_QUICK_LOOK] not in self._beginnings:
-                continue
+        last = stream[-LONGEST_NEEDLE + 1 :]
+        longer = self._beginnings.find_matches_as_indexes(last, overlapping=True)
+        shorter = range(max(0, len(last) - _QUICK_LOOK + 1), len(last))
+        for begin in (*(begin for _, begin, _ in longer), *shorter):
+            end = last[begin:]
             # What begins with `end` stands right behind it in the order.
             position = bisect_right(self._needles, end)
             if position < len(self._needles) and self._needles[position].startswith(end):
-                yield candidate.start()
+                yield len(stream) - len(end)
 
 
 class _Trail:

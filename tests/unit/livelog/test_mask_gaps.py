@@ -196,3 +196,53 @@ def test_colours_around_what_is_no_secret_stay() -> None:
     words = [chance.choice([b"ghp_", b"7Qm2", b"ok", b"s"]) for _ in range(3000)]
     stream = b" ".join(chance.choice(ESCAPES) + word + chance.choice(ESCAPES) for word in words)
     assert through(masker_of(TOKEN), [stream[at : at + 99] for at in range(0, len(stream), 99)]) == stream
+
+
+@st.composite
+def much_output(draw: st.DrawFn) -> bytes:
+    """So much that only its end is looked at for what may go on: lines, long and short, and escapes; then
+    some of a secret, in which an escape may go on that began long before."""
+    seed, size = draw(st.integers(0, 1 << 16)), draw(st.sampled_from([300, 700, 1500]))
+    chance = random.Random(seed)
+    kinds = [
+        [b"ok ", b"Zeile "],
+        BREAKS,
+        ESCAPES,
+        UNFINISHED,
+        [TOKEN[:9], TOKEN],
+        [b"x" * 90, b"\x1b[m" * 30],
+    ]
+    few = draw(st.lists(st.sampled_from(kinds), min_size=1, max_size=4))
+    parts: list[bytes] = []
+    while sum(map(len, parts)) < size:
+        parts.append(chance.choice(chance.choice(few)))
+    return b"".join(parts) + draw(streams([TOKEN]))
+
+
+@settings(max_examples=60, deadline=None)
+@given(much_output(), st.lists(st.integers(0, 200), max_size=3))
+def test_much_output_in_large_pieces_is_masked_as_the_rule_says(stream: bytes, from_end: list[int]) -> None:
+    ends = [0, *sorted(max(0, len(stream) - each) for each in from_end), len(stream)]
+    pieces = [stream[begin:end] for begin, end in pairwise(ends)]
+    assert through(masker_of(TOKEN), pieces) == expected(stream, texts_of([TOKEN]))
+
+
+def test_a_secret_that_began_behind_many_escapes_waits_from_its_beginning() -> None:
+    colours = b"\x1b[m" * 80
+    begin = (
+        b"is "
+        + TOKEN[:5]
+        + b"\x1b[m"
+        + TOKEN[5:10]
+        + b"\n"
+        + colours
+        + TOKEN[10:12]
+        + colours
+        + TOKEN[12:14]
+        + colours
+    )
+    for between in (b"", b"\n"):
+        stream = between.join([b"ordinary", begin])
+        assert through(masker_of(TOKEN), [stream, TOKEN[14:] + b"."]) == expected(
+            stream + TOKEN[14:] + b".", texts_of([TOKEN])
+        )
