@@ -31,8 +31,8 @@ from sealock.web.pages.log_rows import rows
 from sealock.web.pages.waterfall import Waterfall, waterfall
 from sealock.web.problems import sentence
 
-BEFORE, BEHIND = 8, 40
-"""Lines of the log around the one it opens at that are in the page itself."""
+BEFORE, BEHIND, LAST = 8, 40, 30
+"""Lines of the log that are in the page itself: around the one it opens at, or its last ones."""
 
 PARTS = ("head", "steps", "about")
 NO_LINES = Markup()
@@ -154,26 +154,26 @@ def _who(build: BuildView, person: Person) -> str:
 
 
 async def _opening(request: Request, build: BuildView, person: Person) -> Opening:
-    """The lines around where it failed, else the last ones of an ended build."""
+    """The lines around where it failed, else the last ones."""
     if isinstance(may(person, build.account, Permission.LOGS_READ), Denied):
         ask = "Ask an owner of the account for a role that may."
         return Opening(missing=NoLog("You may not read this log.", ask))
     try:
         async with opened(request, build, None, person) as log:
             outline = await log.outline()
-            if not words.has_failed(build):
-                return Opening(build.attempt, outline.total_lines)
-            line = outline.failing_line or max(1, outline.total_lines)
+            failing = outline.failing_line if words.has_failed(build) else None
+            line = failing or max(1, outline.total_lines)
             page = await log.page(page_of(line))
     except NoLog as none:
         return Opening(build.attempt, missing=none)
-    near = [each for each in page.lines if line - BEFORE <= each.number <= line + BEHIND]
+    before = BEFORE if failing else LAST - 1
+    near = [each for each in page.lines if line - before <= each.number <= line + BEHIND]
     link = f"/builds/{build.id}/log?page={page.number}&amp;attempt={build.attempt}"
     return Opening(
         build.attempt,
         outline.total_lines,
-        outline.failing_line,
-        outline.failing_command,
-        outline.tool,
-        rows(near, begun(build), link=link),
+        failing,
+        outline.failing_command if failing else None,
+        outline.tool if failing else None,
+        rows(near, begun(build), link=link, failing=failing),
     )

@@ -15,6 +15,7 @@ from fastapi import APIRouter, HTTPException, Query, Request, Response
 from fastapi.responses import HTMLResponse
 
 from sealock.core.access import Permission
+from sealock.core.build import Outcome
 from sealock.core.builds import BuildView
 from sealock.core.log_pages import LogGroup, LogOutline, LogPage, OpenLog
 from sealock.web.closing import ClosingResponse, while_allowed
@@ -51,7 +52,8 @@ async def log_page(
         return render(request, "build/log.html", asker=asker, build=build, missing=none)
     number = attempt_of(build, attempt)
     link = f"/builds/{build.id}/log?page={shown.number}&amp;attempt={number}"
-    lines = rows(shown.lines, begun(build), link=link)
+    bad = failing if build.outcome is not Outcome.CANCELLED else None
+    lines = rows(shown.lines, begun(build), link=link, failing=bad)
     return render(
         request,
         "build/log.html",

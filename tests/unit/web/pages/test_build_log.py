@@ -17,7 +17,7 @@ from sealock.core.builds import PhaseView, run_id
 from sealock.core.grant import Role
 from sealock.core.sealed import LOCAL_ACCOUNT
 from tests.support.fake_log import SealedShelf, write_phase
-from tests.support.site import Site, make_site
+from tests.support.site import LOG, Site, make_site
 
 pytestmark = pytest.mark.anyio
 LINES = 1234
@@ -157,6 +157,16 @@ async def test_the_page_itself_has_the_lines_around_the_failure(
     page = (await browser.get(f"/builds/{site.red}")).text
     assert numbers(page) == list(range(692, 741))
     assert 'data-failing="700"' in page and "make test" in page
+    assert re.findall(r'<div class="l failing" id="L(\d+)"', page) == ["700"]
+
+
+async def test_the_page_has_the_last_lines_of_a_build_that_did_not_fail(
+    site: Site, browser: httpx2.AsyncClient
+) -> None:
+    for build in (site.green, site.running):
+        page = (await browser.get(f"/builds/{build}")).text
+        assert numbers(page) == list(range(1, len(LOG) + 1)), "all there is"
+        assert 'class="l failing"' not in page and "says why" not in page
 
 
 async def test_who_opens_a_log_is_who_the_keeper_is_told(site: Site, browser: httpx2.AsyncClient) -> None:
