@@ -192,9 +192,14 @@ async def test_what_comes_together_with_the_end_of_a_handshake_is_read(door: Doo
 
 @pytest.mark.usefixtures("patient")
 async def test_a_server_that_stops_waits_for_no_handshake(tmp_path: Path) -> None:
+    """It stops, and who was shaking hands is told so: nothing of a stopped server stays open."""
     loop = asyncio.get_running_loop()
     async with contextlib.AsyncExitStack() as stack:
         async with served(tmp_path, grace=50) as site:
-            await stack.enter_async_context(Door(site.https, site.authority).silent())
+            reader, _ = await stack.enter_async_context(Door(site.https, site.authority).silent())
+            await Door(site.https, site.authority).ask()  # so that the one before it has been accepted
             began = loop.time()
         assert loop.time() - began < 30, "a handshake may take 60, and the end of the others 50"
+        async with asyncio.timeout(30):
+            with contextlib.suppress(ConnectionResetError):
+                assert await reader.read() == b""
