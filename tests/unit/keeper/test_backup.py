@@ -226,6 +226,24 @@ def test_a_contradiction_in_a_later_part_changes_nothing_before_it(
     assert ours.files.owners() == [PRINTER]
 
 
+def test_a_seed_that_is_not_the_keys_it_names_is_not_brought_back(ours: Installation) -> None:
+    """Whoever can write a backup would else put keys they know in the place of lost ones."""
+    cost = keys.BackupCost(salt=b"s" * 16, iterations=1, memory=64, lanes=1)
+    honest = parts._exported(ours.sets, PARSER)
+    known = honest.model_copy(
+        update={"versions": tuple(v.model_copy(update={"seed": bytes(32)}) for v in honest.versions)}
+    )
+    content = BackupContent(created_at=1.0, sets=(known,), destroyed=())
+    header = canonical("sealock keys backup 1", cost.salt.hex(), "1", "64", "1")
+    with stretch(Secret(PASSPHRASE), cost.salt, CHEAP) as key:
+        data = aead.encrypt(key, Secret(write(content)), header)
+    forged = write(OldBackupFile(salt=cost.salt, iterations=1, memory=64, lanes=1, data=data))
+    shutil.rmtree(ours.directory / "keys" / "sets")
+    with pytest.raises(PermanentError, match="contradicts itself"):
+        restored(ours, forged)
+    assert ours.files.owners() == []
+
+
 def test_a_backup_of_the_time_when_there_was_one_part(ours: Installation) -> None:
     values = ours.everything()
     cost = keys.BackupCost(salt=b"s" * 16, iterations=1, memory=64, lanes=1)

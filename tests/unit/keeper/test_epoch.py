@@ -68,6 +68,13 @@ def test_a_lost_file_begins_a_number_not_given_before(path: Path) -> None:
     assert Epoch(path, clock.clocks()).number > latest
 
 
+def test_a_number_that_was_told_outlives_a_keeper_that_is_killed(path: Path) -> None:
+    """Else what was ended is valid again after a crash."""
+    clock = FakeClock(wall=5000.0)
+    told = Epoch(path, clock.clocks()).advance()
+    assert Epoch(path, clock.clocks()).number == told
+
+
 def test_the_ledger_is_a_floor_too(path: Path) -> None:
     clock = FakeClock(wall=5000.0)
     epoch = Epoch(path, clock.clocks())

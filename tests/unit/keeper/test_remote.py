@@ -145,4 +145,9 @@ def test_files_that_others_can_change_are_no_tls(
             side(good)
         assert "can be changed by somebody else" in refused.value.details
         path.chmod(before)
+    good.key.chmod(0o640)
+    with pytest.raises(UsageError) as refused:
+        side(good)
+    assert "others may read" in refused.value.details
+    good.key.chmod(0o600)
     side(good)

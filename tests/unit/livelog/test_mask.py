@@ -111,6 +111,15 @@ def test_a_long_secret_is_masked_whole_over_any_split(
         assert whole == b"<" + b"\n".join(b"***" if line else b"" for line in bare.split(b"\n")) + b">"
 
 
+@pytest.mark.parametrize("size", [1, 100, 4096])
+def test_a_long_file_of_any_bytes_is_masked_whole_piece_by_piece(size: int) -> None:
+    """Some of its bytes begin an escape, so that it is found as it is and in no other way; and between two
+    places where it is found again there are pieces in which it only goes on."""
+    secret = random.Random(7).randbytes(10_000).translate(None, b"\r\n")
+    pieces = [secret[start : start + size] for start in range(0, len(secret), size)]
+    assert through(masker_of(secret), pieces) == b"***"
+
+
 @pytest.mark.parametrize("length", [100, 3000, 50_000])
 def test_a_part_of_a_long_secret_is_masked_but_for_its_edges(length: int) -> None:
     chance = random.Random(length)

@@ -52,6 +52,7 @@ ENCODERS: dict[str, Callable[[bytes], bytes]] = {
     "hex": lambda value: value.hex().encode(),
     "HEX": lambda value: value.hex().upper().encode(),
     "URL": lambda value: urllib.parse.quote(value).encode(),
+    "URL by RFC 3986": lambda value: urllib.parse.quote(value, safe="").encode(),
     "URL component": lambda value: urllib.parse.quote(value, safe="!'()*").encode(),
     "URL in small letters": lambda value: _small_escapes(urllib.parse.quote(value, safe="")),
     "URL with +": lambda value: urllib.parse.quote_plus(value).encode(),
@@ -89,8 +90,8 @@ def _at_percent(text: bytes) -> list[bytes]:
 @pytest.mark.parametrize("encoder", ENCODERS)
 @pytest.mark.parametrize(
     "secret",
-    [TOKEN, TOKEN[:10], TOKEN[:11], AWKWARD, LINES, BINARY],
-    ids=["token", "ten", "eleven", "awkward", "lines", "binary"],
+    [TOKEN, TOKEN[:10], TOKEN[:11], b"s1~g/n*s'!(9)", AWKWARD, LINES, BINARY],
+    ids=["token", "ten", "eleven", "signs", "awkward", "lines", "binary"],
 )
 def test_every_spelling_of_bytes_is_masked_whole(encoder: str, secret: bytes) -> None:
     encoded = ENCODERS[encoder](secret)
