@@ -11,6 +11,7 @@ from sealock.core.build import Outcome
 from sealock.core.errors import ExitCode, UsageError
 from sealock.core.machine import MachineState, NetworkPolicy
 from sealock.core.project import ssh_key_name
+from sealock.core.scope import Scope
 from sealock.core.source import RemoteSource
 from sealock.machines.fake import FakeMachines
 from tests.support.checkout import Bench, bench, commit, git, make_repository
@@ -58,6 +59,22 @@ async def test_a_green_build_with_the_projects_own_key(lab: Lab) -> None:
     assert record.key_opened_at < record.key_removed_at < record.first_command_at
     assert len(lab.course.machines.records) == 1
     assert lab.course.is_authentic(result)
+
+
+SECRET = "test:\n  unit:\n    commands: ['test -n \"$TOKEN\"']\n    secrets: [TOKEN]\n"
+
+
+@pytest.mark.parametrize(("ref", "found_on"), [(None, "main"), ("main", "main"), ("refs/tags/v1", None)])
+async def test_its_leases_say_what_it_has_fetched(lab: Lab, ref: str | None, found_on: str | None) -> None:
+    make_repository(lab.root / "source", {"sealock.yml": SECRET})
+    git(lab.root / "source", "tag", "v1")
+    lab.bench.publish("sample.git", lab.root / "source")
+    project = lab.bench.project()
+    lab.course.vault.put(project.id, "TOKEN", b"hunter22", scope=Scope(protected_only=False))
+    assert (await lab.course.run(RemoteSource(project.address, ref))).record.outcome is Outcome.GREEN
+    fetch, steps = lab.course.vault.leases.issued
+    assert (fetch.origin, fetch.found_on) == (project.origin, None)
+    assert (steps.origin, steps.found_on, steps.branch) == (project.origin, found_on, found_on)
 
 
 async def test_a_plan_that_asks_for_another_machine_gets_it(lab: Lab) -> None:

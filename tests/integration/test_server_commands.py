@@ -235,6 +235,9 @@ def test_secrets_go_in_and_are_listed(
     value.write_bytes(b"hunter2 \xc3\xbc\n\n")
     code, out, _ = sealock("secrets", "set", "shop", "PASSWORD", "--file", str(value), "--any-branch")
     assert code == 0 and "version 1" in out and "every branch" in out
+    assert f"It is for code of {running.site.project.address} alone." in out
+    code, _, err = sealock("secrets", "set", "shop", "OTHER", "--file", str(value), "--directories")
+    assert code == 2 and "a server builds no directories" in err
     assert running.site.kept_secrets() == {"PASSWORD": b"hunter2 \xc3\xbc\n\n"}
     assert "PASSWORD" in sealock("secrets", "list", "shop")[1]
     assert (

@@ -50,6 +50,24 @@ async def test_each_fetch_has_a_lease_of_its_own_for_the_key_alone(lab: Lab) -> 
     assert {(terms.build, terms.project, terms.protected) for terms in issued} == {("build", ID, False)}
 
 
+async def test_what_is_fetched_is_stated_whatever_a_newer_record_says(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The fetch goes by the record it began with. One that is read again, for its key, may be another's."""
+    moved = replace(lab.project, address=GitAddress("git", "h", 22, "evil"), host_keys=("theirs",))
+    lab.projects.kept = [moved]
+    tries = iter((RetiredKey(), None))
+
+    async def open_all(_: object, sealed: Sequence[Sealed], *, step: str = "") -> list[Secret]:
+        if (error := next(tries)) is not None:
+            raise error
+        return [Secret(b"the key")]
+
+    monkeypatch.setattr("tests.support.fake_leases._Held.open_all", open_all)
+    await lab.keys.open_key(lab.project)
+    assert [terms.origin for terms in lab.vault.leases.issued] == [lab.project.origin] * 2
+
+
 async def test_a_key_that_is_not_the_shown_ones_other_half_is_refused(lab: Lab) -> None:
     with pytest.raises(PermanentError, match="is not its own"):
         await lab.with_check(False).open_key(lab.project)

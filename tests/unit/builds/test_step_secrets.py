@@ -18,6 +18,7 @@ from sealock.builds.run import RunResult
 from sealock.core.build import Outcome
 from sealock.core.errors import ExitCode, UsageError
 from sealock.core.project import Project, owner_of, ssh_key_name
+from sealock.core.scope import Scope
 from sealock.core.sealed import Kind, Sealed
 from sealock.core.source import DirectorySource, GitAddress
 from sealock.machines.agent import SshAgents
@@ -170,7 +171,7 @@ async def test_the_lease_says_who_may_have_what(lab: Lab) -> None:
     result = await lab.build()
     (terms,) = lab.vault.leases.issued
     assert (terms.build, terms.attempt, terms.project) == (result.record.id, 1, ID)
-    assert terms.ssh_key is None
+    assert (terms.ssh_key, terms.origin, terms.found_on) == (None, None, "main")
     assert [(step.name, step.pipeline, len(step.secrets)) for step in terms.steps] == [
         ("setup", "", 0),
         ("test:before", "before", 0),
@@ -186,8 +187,17 @@ async def test_other_branches_and_working_trees_are_not_protected(lab: Lab) -> N
     git(lab.source.path, "branch", "topic")
     await lab.build(DirectorySource(lab.source.path, "topic"))
     await lab.build(DirectorySource(lab.source.path, working_tree=True))
-    told = [(terms.branch, terms.protected) for terms in lab.vault.leases.issued]
-    assert told == [("topic", False), (None, False)]
+    told = [(terms.branch, terms.found_on, terms.protected) for terms in lab.vault.leases.issued]
+    assert told == [("topic", "topic", False), (None, None, False)]
+
+
+async def test_a_directory_gets_nothing_that_is_for_the_repository_alone(lab: Lab) -> None:
+    lab.write(PLAN)
+    for name, kind in (("TOKEN", Kind.VARIABLE), ("cert.pem", Kind.FILE)):
+        lab.vault.put(ID, name, b"of the repository", kind, Scope(protected_only=False))
+    result = await lab.build()
+    assert isinstance(result.error, UsageError) and "--directories" in result.error.resolution
+    assert lab.vault.leases.opened == []
 
 
 async def test_a_build_that_names_none_asks_for_no_lease(lab: Lab) -> None:

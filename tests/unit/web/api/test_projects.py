@@ -123,14 +123,21 @@ async def test_a_secret_goes_in_and_does_not_come_out(site: Site, api: httpx2.As
     value = "hunter2-is-the-value"
     body = {"value": value, "pipelines": ["live"], "deployments_only": True, "protected_only": False}
     kept = await api.put("projects/shop/secrets/TOKEN", json=body)
-    assert kept.json() == {"name": "TOKEN", "kind": "variable", "version": 1, "masked": True}
+    assert kept.json() == {
+        "name": "TOKEN",
+        "kind": "variable",
+        "version": 1,
+        "repository": str(site.project.address),
+        "masked": True,
+    }
     binary = {"value": base64.b64encode(b"\0\xff").decode(), "encoding": "base64", "kind": "file"}
     assert (await api.put("projects/shop/secrets/config", json=binary)).json()["kind"] == "file"
     listed = await api.get("projects/shop/secrets")
     assert [(one["name"], one["version"]) for one in listed.json()["items"]] == [("config", 1), ("TOKEN", 1)]
     assert value not in kept.text + listed.text
     assert site.kept_secrets() == {"TOKEN": value.encode(), "config": b"\0\xff"}
-    scope = Scope(("live",), deployments_only=True, protected_only=False)
+    origin = site.project.origin
+    scope = Scope(("live",), deployments_only=True, protected_only=False, origin=origin)
     assert site.scope_of("TOKEN") == scope
 
 

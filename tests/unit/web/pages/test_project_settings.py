@@ -83,9 +83,11 @@ async def test_a_secret_goes_in_and_is_on_no_page(site: Site, browser: httpx2.As
     assert answer.headers["location"] == f"{path}?done=secret#secrets"
     ((name, (scope, value)),) = site.secrets_of_projects().items()
     assert (name.kind, name.name, value) == (Kind.VARIABLE, "DEPLOY_TOKEN", b"hunter2 hunter2")
-    assert scope == Scope(("deploy",), deployments_only=True, protected_only=True)
+    origin = site.project.origin
+    assert scope == Scope(("deploy",), deployments_only=True, protected_only=True, origin=origin)
     page = (await browser.get(path)).text
     assert "DEPLOY_TOKEN" in page and "hunter2" not in page
+    assert f"is for code of <code>{site.project.address}</code> alone" in page
     wrong = await browser.post(f"{path}/secrets", data=SECRET | {"secret_name": "not a name"})
     assert wrong.status_code == 422 and "hunter2" not in wrong.text, "not even after a slip"
     taken = await browser.post(f"{path}/secrets", data=SECRET | {"kind": "file"})
