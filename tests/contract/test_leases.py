@@ -16,12 +16,14 @@ from sealock.core.lease import LONGEST_LEASE, HeldLease, LeasedStep, Leases, Ref
 from sealock.core.release import Exposures, Released
 from sealock.core.scope import Scope
 from sealock.core.sealed import Kind, Sealed, SealedName
+from sealock.core.source import GitAddress, GitOrigin
 from sealock.keeper.peers import Peers
 from tests.support.checkout import memory
 from tests.support.fake_leases import ANY_BRANCH, FakeLeases
 from tests.support.keeper import (
     CONFIG,
     EVERYTHING,
+    ORIGIN,
     SSH_KEY,
     TOKEN,
     FakeClock,
@@ -213,3 +215,30 @@ async def test_what_was_given_is_told_of_that_build_alone(source: Source) -> Non
         ("ssh-key", SSH_KEY.name, 1, "", "parser", "b1"),
         ("variable", "TOKEN", 1, "test:unit", "parser", "b1"),
     ]
+
+
+OTHER = GitOrigin(GitAddress("git", "git.example", 22, "team/other.git"), ORIGIN.host_keys)
+
+
+@pytest.mark.parametrize(
+    ("scope", "changes", "given"),
+    [
+        (Scope(protected_only=False, origin=ORIGIN), {}, True),
+        (Scope(protected_only=False, origin=OTHER), {}, False),
+        (Scope(protected_only=False, origin=ORIGIN), {"origin": OTHER}, False),
+        (Scope(protected_only=False, origin=ORIGIN), {"origin": replace(ORIGIN, host_keys=("k",))}, False),
+        (Scope(protected_only=False, origin=ORIGIN), {"origin": None}, False),
+        (Scope(protected_only=False, origin=ORIGIN, directories=True), {"origin": None}, True),
+        (Scope(origin=ORIGIN), {}, True),
+        (Scope(origin=ORIGIN), {"found_on": None}, False),
+        (Scope(origin=ORIGIN), {"found_on": "topic"}, False),
+        (Scope(origin=ORIGIN), {"branch": "topic"}, False),
+        (Scope(origin=ORIGIN), {"branch": None, "found_on": None}, False),
+    ],
+)
+async def test_what_is_fetched_has_to_be_what_a_secret_is_for(
+    source: Source, scope: Scope, changes: dict[str, Any], given: bool
+) -> None:
+    token = source.sealed(TOKEN, scope)
+    async with source.leases.lease(replace(terms(), **changes)) as lease:
+        assert await refused(lease, token, step="test:unit") is not given

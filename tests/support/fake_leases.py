@@ -16,7 +16,6 @@ from sealock.core.release import Basis, Entry, Released
 from sealock.core.scope import Scope
 from sealock.core.sealed import Kind, Sealed, SealedName
 from sealock.core.secret import Secret
-from sealock.core.source import GitOrigin
 
 ANY_BRANCH = Scope(protected_only=False)
 ANYWHERE = Scope(protected_only=False, directories=True)
@@ -88,7 +87,9 @@ class _Held:
         if not lives or leases.latest.get(self._terms.build) is not attempt or name not in leases.values:
             return False
         if step == "":
-            return name == self._terms.ssh_key and not attempt.fetched and attempt.step < 0
+            scope = leases.scopes.get(name, ANY_BRANCH)
+            first = not attempt.fetched and attempt.step < 0
+            return name == self._terms.ssh_key and first and _is_of(scope, self._terms)
         place = self._place(step)
         return (
             place is not None
@@ -147,17 +148,18 @@ def _may_lease(terms: Terms) -> bool:
     )
 
 
-def _ours(scope: Scope, origin: GitOrigin) -> bool:
+def _is_of(scope: Scope, terms: Terms) -> bool:
     """A scope of tests that are not about repositories says none."""
-    return scope.origin is None or origin.is_within(scope.origin)
+    if terms.origin is None:
+        return scope.directories
+    return scope.origin is None or terms.origin.is_within(scope.origin)
 
 
 def _suits(scope: Scope, terms: Terms, step: LeasedStep) -> bool:
     found = terms.branch is not None and terms.found_on == terms.branch
     protected = terms.protected and found and not terms.fork
-    ours = scope.directories if terms.origin is None else _ours(scope, terms.origin)
     return (
-        ours
+        _is_of(scope, terms)
         and (protected or not scope.protected_only)
         and (step.kind == "deploy" or not scope.deployments_only)
         and (step.pipeline in scope.pipelines or not scope.pipelines)

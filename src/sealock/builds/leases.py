@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from sealock.builds.guest_git import FETCH_SECONDS
 from sealock.core.errors import PermanentError, UsageError
-from sealock.core.lease import LONGEST_LEASE, HeldLease, LeasedStep, Leases, Terms
+from sealock.core.lease import LONGEST_LEASE, HeldLease, LeasedStep, Leases, Refused, Terms
 from sealock.core.plan import Plan
 from sealock.core.project import Project, ProjectReader, owner_of, ssh_key_name
 from sealock.core.sealed import RetiredKey, Sealed, SealedName
@@ -131,7 +131,7 @@ class LeasedKey:
 
     async def open_key(self, project: Project) -> Secret:
         """The private key as OpenSSH text. PermanentError if it is not the other half of the one that is
-        shown; UsageError for a key from before there were key sets."""
+        shown, or is not released; UsageError for a key from before there were key sets."""
         try:
             private = await self._released(project, project.origin)
         except RetiredKey:
@@ -153,7 +153,21 @@ class LeasedKey:
         if sealed.name != ssh_key_name(project.id, project.name, sealed.version):
             raise _altered(project)
         async with self._leases.fetch(project, sealed.name, origin) as lease:
-            return await lease.open(sealed)
+            try:
+                return await lease.open(sealed)
+            except Refused as error:
+                raise _not_released(project, error) from error
+
+
+def _not_released(project: Project, refused: Refused) -> PermanentError:
+    return PermanentError(
+        f"the keeper did not release the key of {project.name}",
+        details=f"reference {refused.reference}",
+        resolution="A project's key is for the repository and the host keys that the project was made with. "
+        "If the project builds another by now, or its key is older than that rule, `sealock project "
+        f"reset-key {project.name}` (on a server `sealock projects`) makes another, whose public half is to "
+        "be installed. The keeper's log says why it was, under that reference.",
+    )
 
 
 def _altered(project: Project) -> PermanentError:

@@ -12,9 +12,11 @@ import pytest
 from sealock.builds.leases import BuildLeases, LeasedKey, prepared
 from sealock.core.errors import PermanentError, TemporaryError, UsageError
 from sealock.core.project import Project, SealedKey, ssh_key_name
+from sealock.core.scope import of_a_fetch
 from sealock.core.sealed import RetiredKey, Sealed
 from sealock.core.secret import Secret
-from sealock.core.source import GitAddress
+from sealock.core.source import GitAddress, GitOrigin
+from tests.support.fake_leases import REFUSED
 from tests.support.leases import Vault
 from tests.support.run import FakeProjects
 
@@ -66,6 +68,14 @@ async def test_what_is_fetched_is_stated_whatever_a_newer_record_says(
     monkeypatch.setattr("tests.support.fake_leases._Held.open_all", open_all)
     await lab.keys.open_key(lab.project)
     assert [terms.origin for terms in lab.vault.leases.issued] == [lab.project.origin] * 2
+
+
+async def test_a_key_that_is_not_released_says_what_to_do(lab: Lab) -> None:
+    lab.vault.leases.scopes[KEY] = of_a_fetch(GitOrigin(GitAddress("git", "h", 22, "before"), ()))
+    with pytest.raises(PermanentError, match="did not release the key of shop") as told:
+        await lab.keys.open_key(lab.project)
+    assert REFUSED in told.value.details
+    assert "sealock project reset-key shop" in told.value.resolution
 
 
 async def test_a_key_that_is_not_the_shown_ones_other_half_is_refused(lab: Lab) -> None:
