@@ -221,6 +221,48 @@ async def test_a_sweep_goes_on_when_the_database_is_away_for_a_while(
     running.cancel()
 
 
+async def test_a_round_looks_only_into_projects_where_something_is_due(
+    records: Records, sweeping_of: Any
+) -> None:
+    """Whatever else there is: young builds, builds whose logs are gone, and settings that say longer."""
+    sweeping: Sweeping = sweeping_of
+    await sweeping.trust_the_clock()
+    await sweeping.build(29)
+    for number in range(20):
+        await sweeping.project(f"quiet-{number}", keep_logs=None if number % 2 else 20)
+        await sweeping.build(15, project=f"quiet-{number}")
+        await sweeping.build(15, project=f"quiet-{number}", state=BuildState.RUNNING, outcome=None)
+        gone = {"logs_removed_at": 1}
+        await sweeping.build(40, project=f"quiet-{number}", **gone)
+    await sweeping.project("long", keep_logs=1000)
+    await sweeping.project("short", keep_logs=7)
+    due = [
+        await sweeping.build(50, project="long"),
+        await sweeping.build(40),
+        await sweeping.build(8, project="short"),
+    ]
+    look = await sweeping.ended.look()
+    async with selects(records) as seen:
+        found = await sweeping.ended.old(look, 30, 100)
+    assert [one.id for one in found] == due
+    assert len(seen) == 1 + 3
+
+
+@pytest.mark.parametrize(
+    "strange", [{"keep_logs": {"of": "tomorrow"}}, ["keep_logs"], 5, {"keep_logs": None}]
+)
+async def test_settings_of_any_shape_hold_up_no_other(sweeping: Sweeping, strange: Any) -> None:
+    await sweeping.trust_the_clock()
+    await sweeping.project("newer")
+    async with sweeping.database.write() as connection:
+        values = update(projects).where(projects.c.id == "newer").values(settings=strange)
+        await connection.execute(values)
+    young, gone = await sweeping.build(29, project="newer"), await sweeping.build(31)
+    assert await sweeping.sweep.round() == 1
+    assert sweeping.is_there(young, "newer")
+    assert await sweeping.marked() == {gone}
+
+
 async def test_no_round_looks_at_every_build(records: Records, sweeping_of: Any) -> None:
     sweeping: Sweeping = sweeping_of
     done = {"state": BuildState.ENDED, "outcome": Outcome.GREEN, "project": "shop", "ended_at": 2}

@@ -1,7 +1,9 @@
 """Which ended builds have old logs, and what was last seen of the database's clock
 (`core.log_retention.EndedBuilds`).
 
-All goes by that clock, which builds end by, too: several websites have one idea of the time.
+All goes by that clock, which builds end by, too: several websites have one idea of the time. The database is
+asked in one statement in which projects a log may be due, by the oldest and the newest that each has; only
+these projects' settings are read, and only in these are builds looked for.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import ColumnElement, Connection, func, insert, or_, select, update
 
 from sealock.core.errors import PermanentError
 from sealock.core.log_retention import (
@@ -75,36 +77,65 @@ class DatabaseEndedBuilds:
 
 def _old(connection: Connection, seen: Look, installation: int, limit: int) -> list[EndedBuild]:
     found: list[EndedBuild] = []
-    of = projects.c
-    for row in connection.execute(select(of.id, of.account, of.settings).order_by(of.id)).all():
-        kept = _keeping(row, installation)
-        if kept is None or kept.days == FOR_EVER:
+    for row in _projects(connection, seen, installation):
+        if (kept := _keeping(row, installation)) is None:
             continue
-        for build in _of_project(connection, row.id, seen, kept, limit - len(found)):
-            found.append(
-                EndedBuild(build.id, row.account, row.id, build.attempt, seconds(build.ended_at), kept)
-            )
+        for ended in _due(row, seen, kept):
+            for build in _of_project(connection, row.id, ended, limit - len(found)):
+                found.append(
+                    EndedBuild(build.id, row.account, row.id, build.attempt, seconds(build.ended_at), kept)
+                )
         if len(found) >= limit:
             break
     return found
+
+
+def _projects(connection: Connection, seen: Look, installation: int) -> Sequence[Any]:
+    """Those with a log that may be due, the one with the oldest first. What a project's own settings say is
+    not read here, but that they may say as little as a day."""
+    of = projects.c
+    oldest, newest = _ended(func.min(builds.c.ended_at)), _ended(func.max(builds.c.ended_at))
+    may_be_due = [
+        of.settings["keep_logs"].as_string().is_not(None) & (oldest <= milliseconds(seen.now - DAY)),
+        newest > milliseconds(seen.now + BACK_MOST),
+    ]
+    if installation != FOR_EVER:
+        may_be_due.append(oldest <= milliseconds(seen.now - installation * DAY))
+    ends = (oldest.label("oldest"), newest.label("newest"))
+    rows = connection.execute(select(of.id, of.account, of.settings, *ends).where(or_(*may_be_due))).all()
+    return sorted(rows, key=lambda row: (row.oldest, row.id))
+
+
+def _ended(which: ColumnElement[Any]) -> Any:
+    """Of the builds of a project whose logs are there."""
+    mine = builds.c.project == projects.c.id
+    return select(which).where(mine, HAS_LOGS).correlate(projects).scalar_subquery()
 
 
 def _keeping(row: Any, installation: int) -> Keeping | None:
     """None where the project's settings cannot be read: its logs are kept, the others' go on."""
     try:
         return keeping(installation, decode(row.settings).keep_logs)
-    except PermanentError as error:
+    except (PermanentError, TypeError) as error:  # a value may be of any type
         log.warning("the logs of project %s are kept: %s", row.id, error)
         return None
 
 
-def _of_project(connection: Connection, project: str, seen: Look, kept: Keeping, limit: int) -> Iterator[Any]:
-    """Those that ended too long ago; then those that ended in the future, by a clock that was put right."""
+def _due(row: Any, seen: Look, kept: Keeping) -> Iterator[ColumnElement[bool]]:
+    """When builds ended that are due, where the project has some: too long ago; or in the future, by a clock
+    that was put right."""
+    before, future = seen.now - kept.days * DAY, milliseconds(seen.now + BACK_MOST)
+    if kept.days == FOR_EVER:
+        return
+    if row.oldest <= milliseconds(before):
+        yield builds.c.ended_at <= milliseconds(before)
+    if seen.steady_since <= before and row.newest > future:
+        yield builds.c.ended_at > future
+
+
+def _of_project(
+    connection: Connection, project: str, ended: ColumnElement[bool], limit: int
+) -> Sequence[Any]:
     of = builds.c
-    before = seen.now - kept.days * DAY
-    ranges = [of.ended_at <= milliseconds(before)]
-    if seen.steady_since <= before:
-        ranges.append(of.ended_at > milliseconds(seen.now + BACK_MOST))
-    for ended in ranges:
-        rows = select(of.id, of.attempt, of.ended_at).where(of.project == project, HAS_LOGS, ended)
-        yield from connection.execute(rows.order_by(of.ended_at).limit(max(0, limit))).all()
+    rows = select(of.id, of.attempt, of.ended_at).where(of.project == project, HAS_LOGS, ended)
+    return connection.execute(rows.order_by(of.ended_at).limit(max(0, limit))).all()
