@@ -101,6 +101,20 @@ def test_an_error_is_masked_with_all_it_came_from() -> None:
         assert error.__cause__.exceptions[1].args == ("***",)
 
 
+def test_what_an_error_came_upon_is_masked_though_it_names_no_cause() -> None:
+    """A traceback shows it all the same."""
+    masker = StreamMasker()
+    masker.add("S", Secret(b"hunter2"))
+    try:
+        try:
+            raise ValueError("answered hunter2")
+        except ValueError:
+            raise KeyError("another")  # noqa: B904 - that is what is tried
+    except KeyError as error:
+        mask_error(error, masker)
+        assert error.__context__ is not None and error.__context__.args == ("answered ***",)
+
+
 def test_an_error_of_the_system_is_masked_too() -> None:
     masker = StreamMasker()
     masker.add("S", Secret(b"hunter2"))

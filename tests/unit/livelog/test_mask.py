@@ -120,6 +120,15 @@ def test_a_long_file_of_any_bytes_is_masked_whole_piece_by_piece(size: int) -> N
     assert through(masker_of(secret), pieces) == b"***"
 
 
+def test_what_a_shell_quotes_of_a_long_secret_is_masked_from_any_line_on() -> None:
+    """Such as the last lines of `declare -p`: quoted, no line is one of the secret's own."""
+    lines = [f'{number}: "{number * 7919:x}" is what $it has there' for number in range(200)]
+    masker = masker_of("\n".join(lines).encode())
+    for first in (1, 50, 77, 199):
+        shown = "\n".join(lines[first:]).replace('"', '\\"').replace("$", "\\$").encode()
+        assert through(masker, [shown]) == b"\n".join([b"***"] * (200 - first))
+
+
 @pytest.mark.parametrize("length", [100, 3000, 50_000])
 def test_a_part_of_a_long_secret_is_masked_but_for_its_edges(length: int) -> None:
     chance = random.Random(length)

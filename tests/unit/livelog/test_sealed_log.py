@@ -16,7 +16,7 @@ from sealock.core.errors import PermanentError, UsageError
 from sealock.core.log import LONGEST_LINE, Found, Line, LogReader, Logs, LogWriter, Mark
 from sealock.core.secret import Secret
 from sealock.livelog.files import LogFiles
-from sealock.livelog.format import CHUNK_OUTPUT
+from sealock.livelog.format import CHUNK_OUTPUT, FILE_HEADER_LENGTH, TAG_LENGTH, ChunkHeader
 from sealock.livelog.write import SealedLogWriter
 from tests.unit.livelog.conftest import BUILD, KEY, KeepLog
 
@@ -160,6 +160,21 @@ def test_a_chunk_has_the_time_of_the_first_thing_in_it(logs: LogFiles, tmp_path:
             (b"begun and ended", 10.0),
             (b"three", 20.0),
         ]
+
+
+def test_no_two_chunks_are_sealed_with_one_nonce(logs: LogFiles, tmp_path: Path) -> None:
+    """Two that were would tell whoever has the file what the difference of their lines is."""
+    writer = logs.create(BUILD, Secret(KEY))
+    line = b"the same line, long enough to be told from chance\n"
+    for _ in range(3):
+        writer.write(line)
+        writer.flush()
+    writer.close()
+    data = (tmp_path / "logs" / f"{BUILD}.log").read_bytes()[FILE_HEADER_LENGTH:]
+    size = ChunkHeader.LENGTH + 4 + len(line) + TAG_LENGTH
+    bodies = {data[at * size : (at + 1) * size][ChunkHeader.LENGTH : -TAG_LENGTH] for at in range(3)}
+    assert len(bodies) == 3
+    assert {len(body) for body in bodies} == {4 + len(line)}
 
 
 def test_a_log_is_read_while_it_is_written(logs: LogFiles) -> None:
