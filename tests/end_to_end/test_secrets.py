@@ -43,7 +43,7 @@ test:
       - 'findmnt -no FSTYPE -T "$SEALOCK_SECRETS"; stat -c %a "$SEALOCK_SECRETS"; echo now; sleep 6'
     secrets: [TOKEN, service.bin]
   after:
-    - 'test -z "${TOKEN+x}"; ls -A /dev/shm'
+    - 'test -z "${TOKEN+x}" && ls -A /dev/shm'
 """
 
 
