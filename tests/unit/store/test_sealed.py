@@ -119,7 +119,11 @@ def test_what_is_sealed_to_a_retired_key_is_refused(store: SealedFiles) -> None:
     assert store.retire(PARSER, 2)
     with pytest.raises(RetiredKey):
         store.put(make(3))
-    store.put(replace(make(3), key_version=2))
+    now = replace(make(3), key_version=2)
+    store.put(now)
+    with pytest.raises(RetiredKey):
+        store.reseal(now, make(3))
+    assert store.get(PARSER, Kind.VARIABLE, "TOKEN") == now
     assert store.retire(PARSER, 1)
     with pytest.raises(RetiredKey):
         store.put(make(4))
