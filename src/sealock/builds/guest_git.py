@@ -14,6 +14,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 
 from sealock.core.errors import PermanentError, TemporaryError
+from sealock.core.git_options import FETCH_OPTIONS
 from sealock.core.machine import Completed, Machine, Process
 
 FETCH_SECONDS = 1800.0
@@ -42,14 +43,10 @@ _ENVIRONMENT = {
 # What is copied with AVX is copied more slowly where AVX is emulated, and ssh copies a lot for its keys.
 _EMULATED = {"GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX_Fast_Unaligned_Load"}
 _OPTIONS = (
-    *("-c", "core.hooksPath=/dev/null"),
+    *FETCH_OPTIONS,
     *("-c", "core.fsmonitor=false"),
     *("-c", "protocol.file.allow=never"),
     *("-c", "submodule.recurse=false"),
-    *("-c", "gc.auto=0"),
-    *("-c", "maintenance.auto=false"),
-    # A pack stays one, as in a clone: a file for each object takes longer.
-    *("-c", "fetch.unpackLimit=1"),
     *("-c", "init.defaultBranch=main"),
     *("-c", "advice.detachedHead=false"),
 )

@@ -10,17 +10,20 @@ from __future__ import annotations
 
 import logging
 
+from sealock.core.git_options import FETCH_OPTIONS
 from sealock.core.machine import Machine
 
 log = logging.getLogger(__name__)
 
-# The text is constant. What it does not need to succeed, such as the removal, it does not stop for.
+# The text is constant; its arguments are Git's options, none of which has a blank in it. What it does not
+# need to succeed, such as the removal, it does not stop for.
 _FETCH = """\
 export LC_ALL=C GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null
 place=$(mktemp -d) || exit
 trap 'cd / && rm -rf -- "$place"' EXIT
 set -e
-run() { git -c core.hooksPath=/dev/null -c gc.auto=0 -c maintenance.auto=false -c fetch.unpackLimit=1 "$@"; }
+options=$*
+run() { git $options "$@"; }
 cd "$place"
 run init --quiet --template= from
 run init --quiet --template= to
@@ -38,6 +41,6 @@ async def rehearse(machine: Machine) -> None:
     """Run it; only worth its time where the processor is emulated. TemporaryError if the machine is lost,
     TimeoutError if it takes minutes. A rehearsal that fails is told in the worker's log, no more: it
     changes nothing but how long the first fetch takes."""
-    done = await machine.run(["sh", "-c", _FETCH])
+    done = await machine.run(["sh", "-c", _FETCH, "sh", *FETCH_OPTIONS])
     if done.exit_code or done.stderr:
         log.warning("The rehearsal of a fetch failed: %s", done.stderr.decode(errors="replace").strip())
