@@ -20,7 +20,7 @@ def texts(draw: st.DrawFn, longest: int, shortest: int = 0) -> bytes:
     return draw(st.text(draw(LETTERS), min_size=shortest, max_size=longest)).encode()
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.sets(texts(40, 4), min_size=1, max_size=30), st.lists(texts(30), max_size=4), st.data())
 def test_all_needles_are_found_where_they_are(
     needles: set[bytes], between: list[bytes], data: st.DataObject
