@@ -29,7 +29,7 @@ from sealock.web.pages.waterfall import waterfall
 from tests.support.build_views import RED as BUILD
 from tests.support.fake_log import SealedShelf, write_phase
 from tests.support.site import Site, make_site
-from tests.unit.web.pages.test_build_live import served
+from tests.support.site_stream import served
 
 pytestmark = pytest.mark.anyio
 
