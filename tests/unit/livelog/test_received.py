@@ -36,6 +36,23 @@ def received(logs: LogFiles) -> ReceivedLogs:
     return ReceivedLogs(logs.directory)
 
 
+def test_what_its_digest_was_told_of_outlives_a_power_cut(
+    received: ReceivedLogs, logs: LogFiles, sent: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The receipt names it, so the log must be there as long as the receipt is."""
+    flushed: list[str] = []
+    real = os.fsync
+
+    def noting(descriptor: int) -> None:
+        real(descriptor)
+        flushed.append(os.readlink(f"/proc/self/fd/{descriptor}"))  # noqa: PTH115 - no path of ours
+
+    received.append(BUILD, 0, sent)
+    monkeypatch.setattr(os, "fsync", noting)
+    received.digest(BUILD)
+    assert flushed == [str(logs.place(BUILD)), str(logs.directory)]
+
+
 def test_what_came_in_pieces_can_be_read(received: ReceivedLogs, logs: LogFiles, sent: bytes) -> None:
     assert not logs.has_begun(BUILD)
     for start in range(0, len(sent), 97):

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 from sealock.core.errors import PermanentError, UsageError
+from sealock.core.release import KeyFact, PassphraseChanged
 from sealock.core.secret import Secret
 from sealock.keeper.backends.passphrase import PassphraseBackend
+from sealock.keeper.key_messages import ChangePassphrase
 from sealock.keeper.stretch import Cost
+from tests.support.keys import Installation
 
 RIGHT, OTHER = b"correct horse battery", b"staple staple staple"
 VALUE = b"32 bytes that are very secret..!"
@@ -122,3 +125,34 @@ def _alter(path: Path, field: str, value: object) -> None:
     path.unlink()
     path.write_text(json.dumps(record))
     path.chmod(0o400)
+
+
+def test_a_key_does_not_open_under_the_name_of_another(make: Make, path: Path) -> None:
+    """With two of them there, as while they are rotated, one could be taken for the other."""
+    backend = make()
+    wrapped = backend.wrap(Secret(VALUE), b"a")
+    backend.begin_rotation(backend.current())
+    kept = json.loads(path.read_bytes())
+    first, second = kept["keys"]
+    kept["keys"] = [first | {"data": second["data"]}, second | {"data": first["data"]}]
+    path.chmod(0o600)
+    path.write_text(json.dumps(kept))
+    for attempt in (lambda: make().unwrap(wrapped, b"a"), lambda: make().wrap(Secret(VALUE), b"a")):
+        with pytest.raises(PermanentError, match="is wrong"):
+            attempt()
+
+
+def test_another_passphrase_is_written_down_before_it_is_set(make: Make, path: Path, tmp_path: Path) -> None:
+    def full(_: Sequence[KeyFact]) -> None:
+        raise PermanentError("the release ledger cannot be written")
+
+    backend = make()
+    ours = Installation(tmp_path / "data", backend)
+    backend.wrap(Secret(VALUE), b"a")
+    kept = path.read_bytes()
+    with pytest.raises(PermanentError, match="ledger"):
+        ours.care.answer(ChangePassphrase(new=OTHER), "tests", full)
+    assert path.read_bytes() == kept
+    ours.care.answer(ChangePassphrase(new=OTHER), "tests", ours.facts.extend)
+    assert ours.facts == [PassphraseChanged("tests")]
+    assert path.read_bytes() != kept
