@@ -12,7 +12,7 @@ import pytest
 
 from sealock.core.queue import WORK, stop_topic
 from sealock.core.secret import Secret
-from sealock.store.redis import address
+from sealock.store.redis import address, wakeups
 from sealock.store.redis.address import RedisServer, server_of
 from sealock.store.redis.wakeups import CHANNEL, MOST_UNTOLD, RedisWakeups, redis_wakeups
 from tests.support.certificates import make_certificate
@@ -236,6 +236,7 @@ async def test_one_that_does_not_show_who_it_is_hears_nothing(
     redis: RedisProcess, tmp_path: Path, kind: str, why: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(address, "ANSWER", 60.0)  # what ends it is what is wrong, not a busy host
+    monkeypatch.setattr(wakeups, "AGAIN_AFTER", 0.05)
     redis.kill()
     server = wrong(redis, tmp_path, kind)
     redis.start()
@@ -246,6 +247,7 @@ async def test_one_that_does_not_show_who_it_is_hears_nothing(
             await here.tell("a topic")
             await here.tell(WORK)
             assert await work.wait(0)
+            await asyncio.sleep(0.5)  # it is tried again, and not told of again
             assert not here.reached.is_set()
         assert len(said) == 1
         assert why in said[0]

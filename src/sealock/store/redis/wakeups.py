@@ -56,6 +56,11 @@ class RedisWakeups:
         self._untold: set[str] = set()
         self._has_untold = asyncio.Event()
         self.reached = asyncio.Event()
+        self._tried = asyncio.Event()  # it was there once, or was not
+
+    async def has_tried(self) -> None:
+        """Wait until it is there or known to be away."""
+        await self._tried.wait()
 
     async def tell(self, topic: str) -> None:
         self._local.wake(topic)
@@ -106,6 +111,7 @@ class RedisWakeups:
 
     def _is_there(self) -> None:
         self.reached.set()
+        self._tried.set()
         self._local.wake_all()
         if self._was_away:
             self._was_away = False
@@ -113,6 +119,7 @@ class RedisWakeups:
 
     def _tell_operator(self, error: BaseException) -> None:
         """Once, not with each try."""
+        self._tried.set()
         if not self._was_away:
             self._was_away = True
             self._say(
@@ -152,7 +159,7 @@ async def redis_wakeups(server: RedisServer, say: Callable[[str], None]) -> Asyn
     try:
         with suppress(TimeoutError):
             async with asyncio.timeout(ANSWER):
-                await wakeups.reached.wait()
+                await wakeups.has_tried()
         yield wakeups
     finally:
         task.cancel()
