@@ -203,42 +203,39 @@ ORIGINS: dict[str, tuple[GitOrigin | None, bool]] = {
 """What a worker fetches, and whether what is set for `ORIGIN` is for that."""
 
 
+BOTH = [True, False]
+SCOPES = [
+    Scope(*parts) for parts in product(((), ("unit",), ("unit", "live")), BOTH, BOTH, (ORIGIN, None), BOTH)
+]
+
+
 @pytest.mark.parametrize("origin", list(ORIGINS))
-@pytest.mark.parametrize("protected", [True, False])
-@pytest.mark.parametrize("fork", [True, False])
-@pytest.mark.parametrize("branch", ["main", None])
-@pytest.mark.parametrize("found_on", ["main", "topic", None])
 @pytest.mark.parametrize("kind", ["setup", "test", "deploy"])
 @pytest.mark.parametrize("pipeline", ["", "unit", "live"])
-def test_scopes_exhaustively(  # noqa: PLR0917 - what a build can be, each way
-    protected: bool,
-    fork: bool,
-    branch: str | None,
-    found_on: str | None,
-    kind: str,
-    pipeline: str,
-    origin: str,
-) -> None:
+def test_scopes_exhaustively(kind: str, pipeline: str, origin: str) -> None:
+    """A step of each kind and pipeline, of each branch, against each scope."""
     steps = (LeasedStep("it", kind, pipeline, (TOKEN,)),)
     fetched, ours = ORIGINS[origin]
-    terms = replace(
-        TERMS, protected=protected, fork=fork, branch=branch, found_on=found_on, steps=steps, origin=fetched
-    )
-    case = replace(ALLOWED[Basis.LEASE, Kind.VARIABLE], step="it", lease=replace(LEASE, terms=terms))
-    named: list[tuple[str, ...]] = [(), ("unit",), ("unit", "live")]
-    both = [True, False]
-    for pipelines, deployments, guarded, set_for, directories in product(
-        named, both, both, [ORIGIN, None], both
-    ):
-        of_it = directories if fetched is None else ours and set_for is not None
+    branches = product(BOTH, BOTH, ("main", None), ("main", "topic", None))
+    for (protected, fork, branch, found_on), scope in product(branches, SCOPES):
+        terms = replace(
+            TERMS,
+            protected=protected,
+            fork=fork,
+            branch=branch,
+            found_on=found_on,
+            steps=steps,
+            origin=fetched,
+        )
+        case = replace(ALLOWED[Basis.LEASE, Kind.VARIABLE], step="it", lease=replace(LEASE, terms=terms))
+        of_it = scope.directories if fetched is None else ours and scope.origin is not None
         expected = (
             of_it
-            and (not guarded or (protected and not fork and branch == found_on == "main"))
-            and (not deployments or kind == "deploy")
-            and (pipelines == () or pipeline in pipelines)
+            and (not scope.protected_only or (protected and not fork and branch == found_on == "main"))
+            and (not scope.deployments_only or kind == "deploy")
+            and (scope.pipelines == () or pipeline in scope.pipelines)
         )
-        scope = Scope(pipelines, deployments, guarded, set_for, directories)
-        assert bool(may_leave(case, scope)) is expected
+        assert bool(may_leave(case, scope)) is expected, (terms, scope)
 
 
 ANOTHER = "it is set for another repository: set it again if the project builds this one"
