@@ -127,6 +127,13 @@ def test_an_authority_for_addresses_certifies_no_name(tmp_path: Path) -> None:
         assert "subtree" in greeting(port, "bank.example", trusted)
 
 
+def test_a_client_that_cannot_hold_it_to_its_constraints_refuses_it(authority: Authority) -> None:
+    """A library that does not know them would pass over them if they were not critical."""
+    found = x509.load_pem_x509_certificate(authority.certificate().read_bytes())
+    for kind in (x509.NameConstraints, x509.BasicConstraints, x509.KeyUsage):
+        assert found.extensions.get_extension_for_class(kind).critical, kind
+
+
 def test_the_authority_makes_no_authority_below_it(authority: Authority, tmp_path: Path) -> None:
     """Path length: a certificate signed by one it signed is not believed."""
     trusted, (key, root) = authority.certificate(), parts(tmp_path)
