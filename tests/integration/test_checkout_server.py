@@ -77,6 +77,18 @@ async def test_a_tag_a_commit_and_a_depth(lab: Bench, tmp_path: Path) -> None:
             assert git(Path(done.directory), "rev-list", "--count", "HEAD") == str(length)
 
 
+async def test_an_id_that_only_leads_to_a_commit_is_not_built(lab: Bench, tmp_path: Path) -> None:
+    """What is built, shown and signed has to be the id that was asked for."""
+    source = tmp_path / "source"
+    wanted = make_repository(source)
+    git(source, "tag", "-a", "v1", "-m", "one")
+    lab.publish("sample.git", source)
+    async with lab.machine() as machine:
+        with pytest.raises(UsageError, match="is no commit of") as refused:
+            await lab.fetch(machine, lab.project(), git(source, "rev-parse", "v1"))
+        assert wanted in str(refused.value.resolution)
+
+
 async def test_a_server_whose_head_is_no_branch(lab: Bench, tmp_path: Path) -> None:
     wanted = make_repository(tmp_path / "source")
     lab.publish("sample.git", tmp_path / "source")

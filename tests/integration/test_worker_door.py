@@ -11,11 +11,12 @@ import pytest
 
 from sealock.builds import worker_wire as wire
 from sealock.core.build import Outcome
-from sealock.core.builds import run_id
+from sealock.core.builds import Progress, run_id
 from sealock.core.errors import PermanentError, UsageError
+from sealock.core.project import Project
 from sealock.core.project_settings import ProjectSettings
 from sealock.core.queue import Beat, Supersede
-from sealock.core.sealed import Kind
+from sealock.core.sealed import LOCAL_ACCOUNT, Kind, Owner, Sealed, SealedName
 from sealock.core.secret import Secret
 from sealock.link.errors import Lost, NotKnown, NotTaken, NotTheWebsite, WebsiteAway
 from sealock.link.identity import Identity, JoinToken, new_pair, trusting
@@ -254,7 +255,12 @@ async def test_another_website_is_told_nothing(site: WorkerSite, tmp_path: Path)
 # What may be said of a build
 
 
+def _log_key(site: WorkerSite, project: Project, run: str) -> Sealed:
+    return site.keeper.seal(SealedName(LOCAL_ACCOUNT, project.id, Kind.LOG_KEY, run, 1), bytes(32))
+
+
 async def test_nobody_speaks_of_a_build_that_another_has(site: WorkerSite, job: wire.Job) -> None:
+    project = job.project
     _, identity = await site.joined("other")
     async with Website(site.url, identity.tls()) as website:
         link = JobLink(website, job)
@@ -265,11 +271,30 @@ async def test_nobody_speaks_of_a_build_that_another_has(site: WorkerSite, job: 
             link.fail("no", temporary=True),
             link.pinned(),
             link.sealed(Kind.VARIABLE, "TOKEN", None),
+            link.progress(Progress(message="what another made up")),
+            link.keep_log_key(_log_key(site, project, job.run)),
+            link.end(Outcome.RED, "no", None),
         ):
             with pytest.raises(Lost):
                 await say
+        assert await link.begin_deployment() is Beat.LOST
     build = await site.build(job.build)
-    assert (build.attempt, build.outcome) == (1, None)
+    assert (build.attempt, build.outcome, build.message) == (1, None, "")
+    assert not (site.root / "logs" / f"{job.run}.log").exists()
+    assert site.values.get(Owner(LOCAL_ACCOUNT, project.id), Kind.LOG_KEY, job.run) is None
+
+
+async def test_a_build_is_given_no_key_and_keeps_no_key_but_its_own(
+    site: WorkerSite, website: Website, job: wire.Job
+) -> None:
+    """Sealed as they lie there: even so, nobody but a page's reader is given a log's key."""
+    link, other = JobLink(website, job), "c" * 32
+    with pytest.raises(NotTaken, match="not the key of this build's log"):
+        await link.keep_log_key(_log_key(site, job.project, other))
+    site.values.put(_log_key(site, job.project, other))
+    for kind, name in ((Kind.LOG_KEY, other), (Kind.SSH_KEY, "sample")):
+        with pytest.raises(NotTaken, match="is given no"):
+            await link.sealed(kind, name, None)
 
 
 async def test_an_attempt_of_the_past_is_not_heard(site: WorkerSite, website: Website, job: wire.Job) -> None:

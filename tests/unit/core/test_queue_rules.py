@@ -122,6 +122,22 @@ def test_nobody_with_less_for_its_weight_is_passed_over(view: View) -> None:
             assert (-head.priority, head.place) <= (-lane.head.priority, lane.head.place)
 
 
+@pytest.mark.parametrize(("weight", "next_one"), [(1, "b"), (2, "b"), (3, "a")])
+def test_who_has_fewer_machines_for_its_weight_is_next_whatever_it_was_served(
+    weight: int, next_one: str
+) -> None:
+    """Rare among views that are drawn: the one with fewer was served more, and came later."""
+    lanes = [
+        Lane(1, "a", "a1", frozenset(), "", Head("a", 0, 1), 2),
+        Lane(2, "b", "b1", frozenset(), "", Head("b", 0, 2), 1),
+    ]
+    shares = {"a": Share(9, weight, 0 if next_one == "b" else 9), "b": Share(9, 1, 5)}
+    if weight == 2:  # as many for its weight: then what they were served decides
+        shares["a"] = Share(9, weight, 6)
+    head = next_build(View(lanes, shares, {}, [Host("w", frozenset(), 9, 3, True)], {}), "w")
+    assert head is not None and head.build == next_one
+
+
 @given(
     many=st.integers(1, 2000),
     machines=st.integers(1, 5),

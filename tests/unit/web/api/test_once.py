@@ -46,6 +46,14 @@ async def test_a_key_is_for_one_request(site: Site, api: httpx2.AsyncClient) -> 
         assert answer.status_code == 422 and answer.json()["fields"][0]["field"] == "Idempotency-Key"
 
 
+async def test_a_key_is_for_one_path_where_nothing_else_differs(api: httpx2.AsyncClient) -> None:
+    """Without a body, the path alone says who is invited."""
+    for name in ("b-1", "b-2"):
+        assert (await api.post("workers", json={"name": name})).status_code == 201
+    assert (await api.post("workers/b-1/invite", headers=KEY)).status_code == 201
+    assert (await api.post("workers/b-2/invite", headers=KEY)).status_code == 422
+
+
 async def test_the_longest_key_that_is_kept_is_taken(site: Site, api: httpx2.AsyncClient) -> None:
     for length, status in ((LONGEST_KEY, 201), (LONGEST_KEY + 1, 422)):
         key = {"Idempotency-Key": "k" * length}
