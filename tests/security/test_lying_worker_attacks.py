@@ -19,7 +19,7 @@ from sealock.core.build_state import BuildState, StepState
 from sealock.core.builds import PhaseView, Progress, StepView
 from sealock.core.errors import SealockError
 from sealock.core.project_settings import ProjectSettings
-from sealock.link.errors import Lost, NotTaken
+from sealock.link.errors import Lost, NotTaken, WebsiteAway
 from sealock.link.identity import trusting
 from sealock.link.job import JobLink
 from sealock.link.website import Website
@@ -161,3 +161,14 @@ async def test_a_stranger_at_the_workers_door_is_slowed_down(site: WorkerSite) -
         with pytest.raises(SealockError):
             for _ in range(100):
                 await nobody.read("authority")
+
+
+@pytest.mark.slow
+async def test_who_tries_join_tokens_is_slowed_down(site: WorkerSite) -> None:
+    async with Website(site.url, trusting(site.authority.certificate())) as nobody:
+        for _ in range(30):
+            with pytest.raises(NotTaken):
+                await nobody.send("join", b"{}")
+        with pytest.raises(WebsiteAway) as away:
+            await nobody.send("join", b"{}")
+    assert "429" in str(away.value.details)

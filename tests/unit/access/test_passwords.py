@@ -9,7 +9,7 @@ from statistics import median
 from typing import Literal
 
 import pytest
-from argon2 import PasswordHasher
+from argon2 import PasswordHasher, Type, extract_parameters
 
 from sealock.access.passwords import LONGEST, Passwords
 from sealock.core.errors import TemporaryError, UsageError
@@ -94,3 +94,11 @@ async def test_only_a_few_are_hashed_at_once_and_a_crowd_is_turned_away() -> Non
 async def test_a_hash_of_less_work_is_outdated() -> None:
     assert Passwords(PasswordHasher()).outdated(await Passwords(QUICK).hash(RIGHT))
     assert not Passwords(QUICK).outdated(await Passwords(QUICK).hash(RIGHT))
+
+
+async def test_what_is_usual_is_work_for_who_steals_the_hashes() -> None:
+    """The second choice of RFC 9106 is the least: three passes over 64 MiB."""
+    used = extract_parameters(await Passwords().hash(RIGHT))
+    assert used.type is Type.ID
+    assert used.memory_cost >= 64 * 1024 and used.time_cost >= 3  # in KiB
+    assert used.salt_len >= 16 and used.hash_len >= 32
