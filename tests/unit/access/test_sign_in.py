@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Literal
 
 import pytest
 from argon2 import PasswordHasher
@@ -88,6 +89,27 @@ async def test_a_stranger_is_told_the_same_whoever_they_try(
     tries = [(ada.email, b"wrong password"), ("eve@example.com", b"any"), ("nonsense", b"any"), ("", b"")]
     answers = [await sign_in.check(email, Secret(password)) for email, password in tries]
     assert len(set(answers)) == 1 and isinstance(answers[0], Denied)
+
+
+class Counted(PasswordHasher):
+    """How often it was asked for work."""
+
+    def __init__(self) -> None:
+        super().__init__(time_cost=1, memory_cost=64, parallelism=1)
+        self.times = 0
+
+    def verify(self, hash: str | bytes, password: str | bytes) -> Literal[True]:
+        self.times += 1
+        return super().verify(hash, password)
+
+
+async def test_whoever_is_named_there_is_the_same_to_do(records: MemoryAccess, ada: Person) -> None:
+    """The attack: to learn by the time it takes which addresses have an account."""
+    hasher = Counted()
+    sign_in = SignIn(records, Passwords(hasher))
+    for asked, email in enumerate((ada.email, "eve@example.com", "no address"), start=1):
+        assert isinstance(await sign_in.check(email, Secret(b"not the right one")), Denied)
+        assert hasher.times == asked, email
 
 
 async def test_a_disabled_person_does_not_sign_in(

@@ -3,7 +3,10 @@ on either architecture, whichever of them this host has."""
 
 from __future__ import annotations
 
+import errno
 import struct
+import subprocess
+import sys
 
 import pytest
 
@@ -122,3 +125,38 @@ def test_calls_by_another_convention_are_not_let_through(machine: str) -> None:
         assert answer(code, audit, 1) == KILLED
     for number in (0x40000000, 0x40000001, 0x4000003B, 0xFFFFFFFF):  # x32, of the same architecture
         assert answer(code, AUDIT[machine], number) == NOT_PERMITTED
+
+
+_TRIES = """
+import os, socket, threading
+from sealock.core.system_calls import UNIX, filter_calls
+
+def tries():
+    for what in (
+        lambda: os.execv("/bin/true", ["true"]),
+        lambda: os.posix_spawn("/bin/true", ["true"], {}),
+        lambda: socket.socket(socket.AF_INET).close(),
+        lambda: socket.socket(socket.AF_UNIX).close(),
+    ):
+        try:
+            what()
+            print("done", flush=True)
+        except OSError as error:
+            print(error.errno, flush=True)
+
+filtered = threading.Event()
+older = threading.Thread(target=lambda: (filtered.wait(), tries()))
+older.start()
+filter_calls((UNIX,))
+filtered.set()
+older.join()
+tries()
+"""
+
+
+def test_the_kernel_holds_every_thread_to_it() -> None:
+    """One that was there before as well: what is not put on it would be the way out."""
+    command = [sys.executable, "-c", _TRIES]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    refused = str(errno.EPERM)
+    assert (done.stdout.split(), done.stderr) == ([refused, refused, refused, "done"] * 2, "")
