@@ -101,8 +101,9 @@ def test_what_is_kept_is_what_is_loaded(template: Template, directory: Path) -> 
     state = loaded.open_state()
     assert os.read(state, 100) == b"device state"
     os.close(state)
-    with pytest.raises(OSError, match="not permitted"):
-        os.pwrite(loaded.memory, b"x", 0)
+    for part in (loaded.memory, loaded.state):
+        with pytest.raises(OSError, match="not permitted"):
+            os.pwrite(part, b"x", 0)
     loaded.close()
 
 
