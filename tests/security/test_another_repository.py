@@ -13,10 +13,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
+from sealock.builds.request import Known
+from sealock.builds.worker_wire import Job
 from sealock.core.build import Outcome
 from sealock.core.builds import BuildView
 from sealock.core.lease import Refused
 from sealock.core.project import Project
+from sealock.core.queue import Claim
 from sealock.core.release import Released
 from sealock.core.scope import WITHOUT_ORIGIN, Scope, enclose
 from sealock.core.sealed import LOCAL_ACCOUNT, Kind, Sealed
@@ -24,9 +27,12 @@ from sealock.core.secret import Secret
 from sealock.core.source import GitAddress, GitOrigin
 from sealock.keeper import rules, sealing
 from sealock.keeper.peers import Peer, PeerRole
+from sealock.link import running
 from sealock.machines.fake import FakeMachines
 from sealock.store.database.projects import DatabaseProjects
 from sealock.store.database.tables import projects
+from sealock.web import worker_api
+from sealock.web.worker_ports import WorkerPorts
 from tests.integration.test_worker_builds import ended
 from tests.support.checkout import Bench, bench, commit, git, make_repository
 from tests.support.keeper import ORIGIN, SSH_KEY, TOKEN, seal_value, terms
@@ -84,7 +90,10 @@ class Lab:
         )
 
     async def build(self, wanted: str, branch: str = "main") -> BuildView:
-        build = await self.site.push(self.project, wanted, branch)
+        return await self.work(await self.site.push(self.project, wanted, branch))
+
+    async def work(self, build: str) -> BuildView:
+        """What a worker makes of it."""
         _, identity = await self.site.joined()
         async with Builder(self.made, FakeMachines(self.made.root)).working(self.site.url, identity):
             return await ended(self.site, build)
@@ -172,13 +181,13 @@ async def test_without_the_rule_another_repository_is_fetched_with_the_projects_
     assert view.outcome is Outcome.GREEN and lab.stolen(view)
 
 
-async def of_a_fork(lab: Lab) -> str:
+async def of_a_fork(lab: Lab, files: dict[str, str] | None = None) -> str:
     """A commit that was never pushed to the repository: its server has it for a pull request, as the big
     ones do, and hands it out by its id."""
     server = lab.made.server.directory / "sample.git"
     git(server, "config", "uploadpack.allowAnySHA1InWant", "true")
     git(lab.source, "checkout", "-q", "--detach")
-    theirs = commit(lab.source, {"sealock.yml": THEIRS})
+    theirs = commit(lab.source, files or {"sealock.yml": THEIRS})
     git(lab.source, "push", "-q", str(server), f"{theirs}:refs/pull/1/head")
     return theirs
 
@@ -195,6 +204,65 @@ async def test_without_the_rule_a_commit_of_a_fork_is_given_it(lab: Lab, without
     await lab.begin()
     view = await lab.build(await of_a_fork(lab))
     assert view.outcome is Outcome.GREEN and lab.stolen(view)
+
+
+async def under_another_name(lab: Lab, patch: pytest.MonkeyPatch, **told: object) -> BuildView:
+    """A build of the project's own `main`, whose steps do what many do: they make a command of what the build
+    is called. told: what the worker is told otherwise than the keeper."""
+    await lab.begin()
+    plan = 'test:\n  unit:\n    secrets: [TOKEN]\n    commands: ["sh -c \\"echo deploy $SEALOCK_REF\\""]\n'
+    wanted = commit(lab.source, {"sealock.yml": plan})
+    git(lab.source, "push", "-q", str(lab.made.server.directory / "sample.git"), "main")
+    honest = worker_api._job
+
+    async def lying(ports: WorkerPorts, claim: Claim) -> Job | None:
+        job = await honest(ports, claim)
+        return job and job.model_copy(update=told)
+
+    patch.setattr(worker_api, "_job", lying)
+    return await lab.work(await lab.site.push(lab.project, wanted))
+
+
+LIES = {
+    "no-name": {"ref": "main; echo $TOKEN | rev"},
+    "a-name": {"ref": "main;env|rev"},
+    "unprotected": {"ref": "main;env|rev", "protected": False, "commit": None},
+}
+
+
+@pytest.mark.parametrize("told", LIES.values(), ids=LIES)
+async def test_its_own_commit_under_a_name_that_is_a_command(
+    lab: Lab, told: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    view = await under_another_name(lab, monkeypatch, **told)
+    assert view.outcome is Outcome.ERROR
+    assert lab.released() == []
+
+
+@pytest.mark.parametrize("told", list(LIES.values())[1:], ids=list(LIES)[1:])
+async def test_without_the_rule_a_name_that_is_a_command_is_run(
+    lab: Lab, told: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running, "known_of", lambda job, _: Known(job.run, job.ref, job.branch))
+    view = await under_another_name(lab, monkeypatch, **told)
+    assert lab.released() == ["TOKEN"] and lab.stolen(view)
+
+
+async def test_a_commit_of_a_fork_has_the_key_fetch_what_lies_beside_its_repository(lab: Lab) -> None:
+    """This one succeeds, and is on the keeper's page among what is left: a key that reads more than its
+    repository is used for any commit, so let deploy keys read one repository each."""
+    private = lab.site.root / "private"
+    wanted = make_repository(private, {"code": "not for strangers\n"})
+    lab.made.publish("private.git", private)
+    await lab.begin()
+    theirs = 'test:\n  unit: ["rev lib/code"]\n'
+    named = '[submodule "lib"]\n\tpath = lib\n\turl = ../private.git\n'
+    git(lab.source, "update-index", "--add", "--cacheinfo", f"160000,{wanted},lib")
+    (lab.source / "lib").mkdir()
+    view = await lab.build(await of_a_fork(lab, {"sealock.yml": theirs, ".gitmodules": named}))
+    assert view.outcome is Outcome.GREEN
+    assert b"sregnarts rof ton" in lab.site.log_of(lab.project, view.id)
+    assert lab.released() == []
 
 
 EVIL = GitOrigin(GitAddress("git", "git.example", 22, "attacker/evil.git"), ORIGIN.host_keys)

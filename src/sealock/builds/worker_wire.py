@@ -116,19 +116,19 @@ class IsKnown(Message):
 
 
 class Job(Message):
-    """A build that is the worker's now. run: the attempt's id. lease, away: seconds, as in
-    `core.queue.Claim`. protected: the branch is. pinned: it is to get the versions of another build
-    (`pinned`)."""
+    """A build that is the worker's now. run: the attempt's id. commit: never a name, since what is fetched by
+    the name of a branch is on it. lease, away: seconds, as in `core.queue.Claim`. protected: the branch is.
+    pinned: it is to get the versions of another build (`pinned`)."""
 
     build: str
     attempt: int
-    run: str
+    run: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
     lease: float
     away: float
     account: str
     ref: str | None
     branch: str | None
-    commit: str | None
+    commit: Annotated[str, Field(pattern=r"^([0-9a-f]{40}|[0-9a-f]{64})$")] | None
     protected: bool
     pipelines: tuple[str, ...]
     pinned: bool

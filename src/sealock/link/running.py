@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from sealock.builds.patience import cancelled_once
@@ -186,7 +187,7 @@ class RunningBuild:
             job.pipelines,
             project=job.project,
             pinned=await self._link.pinned() if job.pinned else None,
-            known=Known(job.run, job.ref, job.branch),
+            known=known_of(job, self._host.checkout.check_ref),
             planned=reporting.planned,
         )
         return await Runner(ports).run(request, reporting.take, logs.drained)
@@ -214,6 +215,22 @@ class RunningBuild:
             read_plan=host.read_plan(image),
             default_image=image,
         )
+
+
+def known_of(job: Job, check_ref: Callable[[str], str]) -> Known:
+    """What the steps are told of their build. They have it from the website and may use it as an argument, a
+    name or a part of a command: so it is only what could name something in Git and, with a branch, nothing
+    but this branch, whether or not the website calls it protected here. check_ref: as in `CheckoutPorts`.
+    UsageError for anything else."""
+    for name in (job.ref, job.branch):
+        if name is not None:
+            check_ref(name)
+    if job.branch is not None and job.ref not in (None, job.branch, f"refs/heads/{job.branch}"):
+        raise UsageError(
+            f"the build is said to be of the branch {job.branch}, and of {job.ref}",
+            resolution="Start a build of the branch.",
+        )
+    return Known(job.run, job.ref, job.branch)
 
 
 def _wanted(job: Job) -> str | None:

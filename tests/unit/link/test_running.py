@@ -10,15 +10,17 @@ import httpx2
 import pytest
 
 from sealock.builds.run import RunResult
-from sealock.builds.worker_wire import Job
+from sealock.builds.worker_wire import Job, decode, encode
 from sealock.core.build import BuildRecord, Outcome
 from sealock.core.errors import PermanentError, SealockError, TemporaryError, UsageError
 from sealock.core.machine import Ending, MachineRecord, NetworkPolicy, Origin
 from sealock.core.project import Project, SealedKey
+from sealock.core.project_settings import ProjectSettings
 from sealock.core.source import GitAddress
 from sealock.link.host import machines_ready, machines_that_fit
-from sealock.link.running import Ends, Fails, what_to_say, what_to_say_of
+from sealock.link.running import Ends, Fails, known_of, what_to_say, what_to_say_of
 from sealock.link.website import Trace, unless_shaking_hands
+from sealock.providers.git.ref import check_ref
 
 
 def result(outcome: Outcome, error: SealockError | None = None, ending: Ending | None = None) -> RunResult:
@@ -61,6 +63,75 @@ def test_the_log_names_a_build_by_its_project() -> None:
     first = Job.model_construct(project=project, build="b" * 32, attempt=1)
     assert first.name == f"shop, build {'b' * 32}"
     assert first.model_copy(update={"attempt": 2}).name == f"{first.name}, attempt 2"
+
+
+def job(ref: str | None, branch: str | None, *, protected: bool = False) -> Job:
+    return Job.model_construct(run="a" * 32, ref=ref, branch=branch, protected=protected)
+
+
+@pytest.mark.parametrize(
+    ("ref", "branch", "protected"),
+    [
+        ("refs/heads/main", "main", True),
+        ("main", "main", True),
+        (None, "main", True),
+        ("refs/tags/v1", None, False),
+        ("refs/heads/topic", "topic", False),
+        ("topic", "topic", False),
+        ("c" * 40, None, False),
+        (None, None, False),
+    ],
+)
+def test_steps_are_told_what_is_built(ref: str | None, branch: str | None, protected: bool) -> None:
+    known = known_of(job(ref, branch, protected=protected), check_ref)
+    assert (known.run, known.ref, known.branch) == ("a" * 32, ref, branch)
+
+
+@pytest.mark.parametrize("branch", [None, "main"])
+@pytest.mark.parametrize("ref", ["main; id", "--upload-pack=id", "main\nid", "*", "a b", "..", ""])
+def test_steps_are_told_nothing_that_can_be_no_name(ref: str, branch: str | None) -> None:
+    with pytest.raises(UsageError, match="is no ref"):
+        known_of(job(ref, branch), check_ref)
+    with pytest.raises(UsageError, match="is no ref"):
+        known_of(job(None, ref), check_ref)
+
+
+@pytest.mark.parametrize("protected", [True, False])
+@pytest.mark.parametrize(
+    "ref", ["refs/tags/main", "refs/heads/refs/heads/main", "c" * 40, "main;id", "$(id)"]
+)
+def test_a_build_of_a_branch_is_called_by_no_other_name(ref: str, protected: bool) -> None:
+    assert known_of(job(ref, None), check_ref).ref == ref
+    with pytest.raises(UsageError, match="said to be of the branch main"):
+        known_of(job(ref, "main", protected=protected), check_ref)
+
+
+def whole(**changes: object) -> Job:
+    project = Project("p", "shop", GitAddress("git", "h", 22, "p"), (), "k", SealedKey(1, *[""] * 6), 0.0)
+    return job("refs/heads/main", "main").model_copy(
+        update={
+            "build": "b" * 32, "attempt": 1, "lease": 1.0, "away": 1.0, "account": "local", "commit": None,
+            "pipelines": (), "pinned": False, "project": project, "settings": ProjectSettings(), **changes,
+        }
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("changes", [{}, {"commit": "c" * 40}, {"commit": "0" * 64}, {"run": "0a" * 16}])
+def test_a_job_is_taken(changes: dict[str, object]) -> None:
+    assert decode(Job, encode(whole(**changes))) == whole(**changes)
+
+
+@pytest.mark.parametrize("commit", ["main", "refs/heads/main", "C" * 40, "c" * 41, "c" * 40 + "\n", ""])
+def test_a_commit_is_never_a_name(commit: str) -> None:
+    """One that is the name of a branch would be found on it, whatever the build is said to be of."""
+    with pytest.raises(UsageError, match=r"that is no Job: commit$"):
+        decode(Job, encode(whole(commit=commit)))
+
+
+@pytest.mark.parametrize("run", ["$(id)", "0a" * 15, "0A" * 16, "0a" * 16 + "\n", ""])
+def test_what_the_steps_are_told_as_their_builds_id_is_one(run: str) -> None:
+    with pytest.raises(UsageError, match=r"that is no Job: run$"):
+        decode(Job, encode(whole(run=run)))
 
 
 def test_a_machine_that_died_is_tried_again_and_one_that_ended_itself_is_not() -> None:
