@@ -18,8 +18,10 @@ from sealock.core.grant import Role, Session
 from sealock.core.lease import LONGEST_LEASE, KeeperAway, Lease, LeasedStep, Refused, Terms
 from sealock.core.project import Project, ssh_key_name
 from sealock.core.project_settings import ProjectSettings
+from sealock.core.release import Released
 from sealock.core.scope import Scope
 from sealock.core.sealed import LOCAL_ACCOUNT, DoesNotOpen, Kind, Owner, Sealed, SealedName
+from sealock.core.secret import Secret
 from sealock.core.source import GitAddress, GitOrigin
 from sealock.keeper import key_messages, protocol, worker_messages
 from sealock.keeper.carried_door import CarriedDoor
@@ -28,7 +30,7 @@ from sealock.keeper.opening import open_with
 from sealock.keeper.peers import Peers
 from sealock.keeper.refusals import MOST_LINES, Refusals
 from sealock.keeper.relay import WorkerRelay
-from sealock.keeper.sealing import new_pair
+from sealock.keeper.sealing import new_pair, seal_to
 from sealock.keeper.statements import sign, told_lease
 from tests.support.keeper import AS_BUILDER, EVERYTHING, ORIGIN, KeeperFixture, client, serving
 
@@ -225,6 +227,29 @@ async def test_the_website_carries_a_value_and_cannot_read_it(lab: Lab) -> None:
     ours, _ = new_pair()
     with ours, pytest.raises(DoesNotOpen):
         open_with(ours, protocol.binding(bytes(16), secret.name), reply.values[0].sealed)
+
+
+async def test_a_website_that_lies_puts_a_value_of_its_own_in_the_place_of_one_it_cannot_read(
+    lab: Lab,
+) -> None:
+    """This one succeeds, and is on the keeper's page among what is left. The lease's public key is in the
+    lease, and whoever has a public key can seal to it: nothing it carries is opened, but none of it need be
+    the keeper's."""
+    secret, theirs = lab.secret(), b"of the website's making"
+    honest = lab.relay.carry
+
+    async def lying(frame: bytes, work: Work, run: str) -> bytes:
+        asked = protocol.decode_request(frame)
+        if not isinstance(asked, protocol.Open) or asked.lease is None:
+            return await honest(frame, work, run)
+        bound, to = protocol.binding(asked.nonce, secret.name), told_lease(asked.lease).key
+        made = protocol.HandedValue(sealed=seal_to(to, bound, Secret(theirs)), entry=1, digest="0" * 64)
+        return protocol.encode_reply(protocol.Handed(values=(made,)))
+
+    lab.relay.carry = lying  # type: ignore[method-assign]
+    async with lab.worker.lease(lies(secret.name)) as held:
+        assert (await held.open(secret, step="test:unit")).reveal() == theirs
+    assert not [1 for entry in lab.keeper.ledger.entries() if isinstance(entry.fact, Released)]
 
 
 async def test_a_keeper_that_is_not_there_is_waited_for_and_asked_once(tmp_path: Path) -> None:

@@ -2,8 +2,9 @@
 
 A lease is asked for in the name of a worker the keeper knows, signed with its key. The private half of the
 lease's one-time pair is made here, stays here and is forgotten with the lease.
-What comes back is opened with it and must be bound to this very request, so neither a relay nor somebody
-else's keeper can hand out another value.
+What comes back is opened with it and must be bound to this very request: so a relay cannot hand out what it
+was given for another one. It can seal something of its own, as anybody can who has the lease's public key:
+what arrives is not proof of what was set.
 """
 
 from __future__ import annotations
