@@ -97,6 +97,20 @@ async def test_a_branch_that_is_not_there(source: Source) -> None:
     assert (await source.fetch(source.commits[-1], "gone")).branch is None
 
 
+@pytest.mark.parametrize("by_id", [True, False])
+async def test_what_git_takes_for_a_branch_that_is_not_there_is_none(source: Source, by_id: bool) -> None:
+    """It looks for a name in many places, one after the other."""
+    git(source.server, "config", "uploadpack.allowAnySHA1InWant", "true")
+    theirs = source.beside("refs/tags/gone")
+    for place in ["tags/refs/heads", "heads/refs/heads", "refs/heads", "remotes/refs/heads", "heads/heads"]:
+        git(source.server, "update-ref", f"refs/{place}/gone", theirs)
+    if not by_id:
+        source.lab.let_in("export GIT_PROTOCOL=version=0")
+        git(source.server, "config", "uploadpack.allowAnySHA1InWant", "false")
+    for branch in ["gone", "tags/gone"]:
+        assert (await source.fetch(theirs, branch, 0)).branch is None
+
+
 async def test_a_server_that_hands_out_nothing_by_its_id(source: Source) -> None:
     """Everything is fetched then, and the branch with it."""
     (source.lab.server.directory / "none").touch()

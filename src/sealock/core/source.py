@@ -39,10 +39,11 @@ class GitOrigin:
 
     def is_within(self, other: GitOrigin) -> bool:
         """Whether what is fetched from here can only be what is fetched from there: exactly the same user,
-        host, port and path, and no server taken that is not taken there. Addresses have one spelling each
-        once they are read (`providers.git.address`); what is spelled otherwise all the same, as with or
-        without `.git`, may be another repository and is taken for one."""
-        return self.address == other.address and set(self.host_keys) <= set(other.host_keys)
+        host, port and path, and no server taken that is not taken there; without a key any might be. Addresses
+        have one spelling each once they are read (`providers.git.address`); what is spelled otherwise all the
+        same, as with or without `.git`, may be another repository and is taken for one."""
+        known = bool(self.host_keys) and set(self.host_keys) <= set(other.host_keys)
+        return known and self.address == other.address
 
 
 @dataclass(frozen=True)

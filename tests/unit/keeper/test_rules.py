@@ -196,6 +196,7 @@ ORIGINS: dict[str, tuple[GitOrigin | None, bool]] = {
     "the same with fewer keys": (replace(ORIGIN, host_keys=ORIGIN.host_keys[:1]), True),
     "the same with its keys in another order": (replace(ORIGIN, host_keys=ORIGIN.host_keys[::-1]), True),
     "another address": (replace(ORIGIN, address=OTHER_ADDRESS), False),
+    "the same without a key": (replace(ORIGIN, host_keys=()), False),
     "another key": (replace(ORIGIN, host_keys=(OTHER_KEY,)), False),
     "one more key": (replace(ORIGIN, host_keys=(*ORIGIN.host_keys, OTHER_KEY)), False),
     "a directory": (None, False),
