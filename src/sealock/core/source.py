@@ -39,8 +39,8 @@ class GitOrigin:
 
     def is_within(self, other: GitOrigin) -> bool:
         """Whether what is fetched from here can only be what is fetched from there: exactly the same user,
-        host, port and path, and no server taken that is not taken there; without a key any might be. Addresses
-        have one spelling each once they are read (`providers.git.address`); what is spelled otherwise all the
+        host, port and path, and no server taken that is not taken there; without a key, any might be. Each
+        address has one spelling once it is read (`providers.git.address`); what is spelled otherwise all the
         same, as with or without `.git`, may be another repository and is taken for one."""
         known = bool(self.host_keys) and set(self.host_keys) <= set(other.host_keys)
         return known and self.address == other.address
