@@ -12,6 +12,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from sealock.builds.checkout import CheckoutPorts
 from sealock.builds.patience import cancelled_once
 from sealock.builds.request import Known, RunPorts, RunRequest, SecretPorts
 from sealock.builds.run import Runner, RunResult
@@ -183,7 +184,9 @@ class RunningBuild:
         job, values = self._job, JobValues(self._link)
         ports = self._ports(keeper, logs, values)
         request = RunRequest(
-            RemoteSource(job.project.address, _wanted(job), job.branch if job.protected else None),
+            RemoteSource(
+                read_again(job, self._host.checkout), _wanted(job), job.branch if job.protected else None
+            ),
             job.pipelines,
             project=job.project,
             pinned=await self._link.pinned() if job.pinned else None,
@@ -231,6 +234,18 @@ def known_of(job: Job, check_ref: Callable[[str], str]) -> Known:
             resolution="Start a build of the branch.",
         )
     return Known(job.run, job.ref, job.branch)
+
+
+def read_again(job: Job, ports: CheckoutPorts) -> GitAddress:
+    """The address of what is built, if it is in its one spelling: the website sends it in parts, and these
+    become lines of the configuration that the guest's ssh gets. UsageError for anything else."""
+    address = job.project.address
+    if ports.parse_address(str(address)) != address:
+        raise UsageError(
+            f"{str(address)!r} is not how the address of a repository is written",
+            resolution="Make a project for this repository anew.",
+        )
+    return address
 
 
 def _wanted(job: Job) -> str | None:

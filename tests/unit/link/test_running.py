@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 
+from sealock.builds.checkout import CheckoutPorts
 from sealock.builds.run import RunResult
 from sealock.builds.worker_wire import Job, decode, encode
 from sealock.core.build import BuildRecord, Outcome
@@ -18,8 +20,11 @@ from sealock.core.project import Project, SealedKey
 from sealock.core.project_settings import ProjectSettings
 from sealock.core.source import GitAddress
 from sealock.link.host import machines_ready, machines_that_fit
-from sealock.link.running import Ends, Fails, known_of, what_to_say, what_to_say_of
+from sealock.link.running import Ends, Fails, known_of, read_again, what_to_say, what_to_say_of
 from sealock.link.website import Trace, unless_shaking_hands
+from sealock.machines.agent import SshAgents
+from sealock.providers.git.address import parse
+from sealock.providers.git.dial import GitDialer
 from sealock.providers.git.ref import check_ref
 
 
@@ -132,6 +137,46 @@ def test_a_commit_is_never_a_name(commit: str) -> None:
 def test_what_the_steps_are_told_as_their_builds_id_is_one(run: str) -> None:
     with pytest.raises(UsageError, match=r"that is no Job: run$"):
         decode(Job, encode(whole(run=run)))
+
+
+PORTS = CheckoutPorts(GitDialer([]), SshAgents(Path("/nowhere")), parse, check_ref)
+ADDRESS = GitAddress("git", "git.example", 2222, "/team/shop.git")
+
+
+def of(address: GitAddress) -> Job:
+    return whole(project=replace(whole().project, address=address))
+
+
+@pytest.mark.parametrize("path", ["/team/shop.git", "team/shop", "~team/shop"])
+def test_an_address_is_taken_as_it_was_read(path: str) -> None:
+    address = replace(ADDRESS, path=path)
+    assert read_again(of(address), PORTS) == address
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"user": "git\n    ProxyCommand id"},
+        {"user": "git\n"},
+        {"user": ""},
+        {"user": "a@b", "port": 22, "path": "c"},
+        {"host": "-oProxyCommand=id"},
+        {"host": "git.example *"},
+        {"host": "GIT.example"},
+        {"host": "git.example:2222/x", "port": 22},
+        {"path": "/team/../shop.git"},
+        {"path": "/~/shop.git"},
+        {"path": "/team//shop.git"},
+        {"path": "/team/shop.git/"},
+        {"path": "-x"},
+        {"port": 0},
+        {"port": 65536},
+    ],
+    ids=str,
+)
+def test_an_address_in_no_spelling_of_ours_is_not_fetched(part: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match=r"refused|is not how"):
+        read_again(of(replace(ADDRESS, **part)), PORTS)
 
 
 def test_a_machine_that_died_is_tried_again_and_one_that_ended_itself_is_not() -> None:
