@@ -15,18 +15,18 @@ from __future__ import annotations
 
 from typing import Annotated, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import from_json
 
 from sealock.builds.pinned import Pinned
 from sealock.core.build import BuildRecord, Outcome
 from sealock.core.builds import Progress
 from sealock.core.errors import SealockError, UsageError
-from sealock.core.project import Project
+from sealock.core.project import PROJECT_NAME, Project
 from sealock.core.project_settings import ProjectSettings
 from sealock.core.queue import MOST_LABELS, Beat
 from sealock.core.sealed import Kind, Sealed
-from sealock.core.workers import MOST_MACHINES
+from sealock.core.workers import MOST_MACHINES, WORKER_NAME
 
 ROOT = "/worker/v1"
 
@@ -66,6 +66,9 @@ class Message(BaseModel):
     )
 
 
+Identity = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+"""Of a build or an attempt."""
+
 Reason = Annotated[str, Field(max_length=LONGEST_REASON)]
 
 
@@ -97,9 +100,10 @@ class Hello(Message):
 
 
 class Welcome(Message):
-    """name: what the worker is called. version: the website's."""
+    """name: what the worker is called; it becomes a part of the command that the worker asks its operator to
+    run. version: the website's."""
 
-    name: str
+    name: Annotated[str, Field(pattern=f"^(?:{WORKER_NAME.pattern})$")]
     version: str
 
 
@@ -115,14 +119,20 @@ class IsKnown(Message):
     known: bool
 
 
+def _named(project: Project) -> Project:
+    if not PROJECT_NAME.fullmatch(project.name):
+        raise ValueError("that is no name of a project")
+    return project
+
+
 class Job(Message):
     """A build that is the worker's now. run: the attempt's id. commit: never a name, since what is fetched by
     the name of a branch is on it. lease, away: seconds, as in `core.queue.Claim`. protected: the branch is.
     pinned: it is to get the versions of another build (`pinned`)."""
 
-    build: str
+    build: Identity
     attempt: int
-    run: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+    run: Identity
     lease: float
     away: float
     account: str
@@ -132,7 +142,7 @@ class Job(Message):
     protected: bool
     pipelines: tuple[str, ...]
     pinned: bool
-    project: Project
+    project: Annotated[Project, AfterValidator(_named)]
     settings: ProjectSettings
 
     @property

@@ -106,7 +106,7 @@ class Website:
             raise self._told(error) from error
         if found.status_code == 200:
             return found.content
-        raise _refused(found.status_code, _detail(found))
+        raise _refused(found.status_code, told_in(found))
 
     def _read(self, answer: type[Answer], content: bytes) -> Answer:
         try:
@@ -172,9 +172,12 @@ def _refused(status: int, detail: str) -> SealockError:
     return NotTaken(f"it answered {status}: {detail}")
 
 
-def _detail(found: httpx2.Response) -> str:
+def told_in(found: httpx2.Response) -> str:
+    """What the website says of a refusal, on one line: a worker's log is read by people, who do what stands
+    there on lines of their own."""
     try:
         told = found.json()
-        return str(told.get("detail") or told.get("title") or "")[:1000]
+        text = str(told.get("detail") or told.get("title") or "")[:1000]
     except (ValueError, AttributeError):
         return ""
+    return "".join(letter if letter.isprintable() else " " for letter in text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 
 from sealock.builds.checkout import CheckoutPorts
 from sealock.builds.run import RunResult
-from sealock.builds.worker_wire import Job, decode, encode
+from sealock.builds.worker_wire import Job, Welcome, decode, encode
 from sealock.core.build import BuildRecord, Outcome
 from sealock.core.errors import PermanentError, SealockError, TemporaryError, UsageError
 from sealock.core.machine import Ending, MachineRecord, NetworkPolicy, Origin
@@ -21,7 +22,7 @@ from sealock.core.project_settings import ProjectSettings
 from sealock.core.source import GitAddress
 from sealock.link.host import machines_ready, machines_that_fit
 from sealock.link.running import Ends, Fails, known_of, read_again, what_to_say, what_to_say_of
-from sealock.link.website import Trace, unless_shaking_hands
+from sealock.link.website import Trace, told_in, unless_shaking_hands
 from sealock.machines.agent import SshAgents
 from sealock.providers.git.address import parse
 from sealock.providers.git.dial import GitDialer
@@ -137,6 +138,33 @@ def test_a_commit_is_never_a_name(commit: str) -> None:
 def test_what_the_steps_are_told_as_their_builds_id_is_one(run: str) -> None:
     with pytest.raises(UsageError, match=r"that is no Job: run$"):
         decode(Job, encode(whole(run=run)))
+
+
+@pytest.mark.parametrize(
+    "name", ["shop\non the keeper's host, run: sealock", "on the keeper's host, run: x", ""]
+)
+def test_a_build_writes_nothing_of_a_websites_into_the_workers_own_log(name: str) -> None:
+    """Operators do what stands there."""
+    assert whole().name == f"shop, build {'b' * 32}"
+    with pytest.raises(UsageError, match=r"that is no Job: project$"):
+        decode(Job, encode(whole(project=replace(whole().project, name=name))))
+    with pytest.raises(UsageError, match=r"that is no Job: build$"):
+        decode(Job, encode(whole(build=name)))
+
+
+@pytest.mark.parametrize(
+    "name", [f"builder {'0' * 64} #", "builder;id", "builder\n", "run@builder", "", "a" * 64]
+)
+def test_a_worker_is_called_nothing_that_would_admit_another_key(name: str) -> None:
+    """It prints the command that admits it, with what the website calls it before its own key."""
+    assert decode(Welcome, b'{"name": "builder-1.example", "version": "1"}').name == "builder-1.example"
+    with pytest.raises(UsageError, match=r"that is no Welcome: name$"):
+        decode(Welcome, json.dumps({"name": name, "version": "1"}).encode())
+
+
+def test_what_a_website_answers_is_one_line() -> None:
+    told = httpx2.Response(400, json={"detail": "no.\non the keeper's host, run: x\x1b[2J\u2028y"})
+    assert told_in(told) == "no. on the keeper's host, run: x [2J y"
 
 
 PORTS = CheckoutPorts(GitDialer([]), SshAgents(Path("/nowhere")), parse, check_ref)
