@@ -7,6 +7,7 @@ to gain any, and death together with us.
 
 from __future__ import annotations
 
+import os
 import pwd
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -22,7 +23,8 @@ _JOIN = 'n=$1; shift; while [ "$n" -gt 0 ]; do echo $$ >"$1" || exit 125; shift;
 _TUN = (
     'mount -t tmpfs -o size=64k,mode=0755 tmpfs /dev/net && mknod -m 0666 /dev/net/tun c 10 200 && exec "$@"'
 )
-
+# What asks to be killed with its parent is not, if that ended before it asked: it has another parent then.
+_ORPHANED = '[ "$PPID" = "$1" ] || exit 125; shift; exec "$@"'
 
 KVM = Path("/dev/kvm")
 # The first of 2^28 user ids that neither distributions nor containers hand out.
@@ -79,7 +81,7 @@ def for_qemu(argv: Sequence[str], user: User, cgroup: Cgroup) -> list[str]:
         *("unshare", "--net", "--ipc", "--uts", "--"),
         *_as_user(user),
         *("--inh-caps=-all", "--bounding-set=-all", "--"),
-        *argv,
+        *of_the_living(argv),
     ]
 
 
@@ -99,8 +101,13 @@ def for_pasta(argv: Sequence[str], user: User, cgroup: Cgroup) -> list[str]:
             f"--bounding-set={capabilities}",
             "--",
         ),
-        *argv,
+        *of_the_living(argv),
     ]
+
+
+def of_the_living(argv: Sequence[str]) -> list[str]:
+    """Only as a child of this process: one that asks to be killed with it, and asks too late, would stay."""
+    return ["/bin/sh", "-c", _ORPHANED, "sh", str(os.getpid()), *argv]
 
 
 def limits(user: User) -> list[Limit]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sealock.machines.cgroup import Cgroup
-from sealock.machines.containment import FIRST_UID, User, for_pasta, for_qemu, limits
+from sealock.machines.containment import FIRST_UID, User, for_pasta, for_qemu, limits, of_the_living
 
 USER = User(1234, 5678)
 
@@ -23,10 +23,21 @@ def test_each_machine_has_a_user_id_of_its_own() -> None:
 
 @pytest.mark.parametrize("chain", [for_qemu(["it"], USER, Cgroup()), for_pasta(["it"], USER, Cgroup())])
 def test_nothing_is_gained_dumped_or_left(chain: list[str]) -> None:
-    assert chain[-2:] == ["--", "it"]
+    assert chain[-7:] == ["--", *of_the_living(["it"])]
     for word in ("--core=0:0", "--no-new-privs", "--pdeathsig=KILL", "--reuid=1234", "--regid=5678"):
         assert word in chain
     assert "--clear-groups" in chain
+
+
+def test_what_has_lost_its_parent_by_then_does_not_begin(tmp_path: Path) -> None:
+    """The parent dies while the chain is still at its beginning, so that nothing would end what begins."""
+    begun = tmp_path / "begun"
+    assert subprocess.run(of_the_living(["touch", str(begun)]), check=True) and begun.exists()
+    begun.unlink()
+    child = subprocess.run(
+        ["sh", "-c", '"$@"; exit $?', "sh", *of_the_living(["touch", str(begun)])], check=False
+    )
+    assert (child.returncode, begun.exists()) == (125, False)
 
 
 def test_qemu_keeps_no_capability_and_no_network() -> None:
