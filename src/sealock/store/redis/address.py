@@ -108,6 +108,15 @@ def verified_by(context: ssl.SSLContext) -> type[SSLConnection]:
             super().__init__(**options)
             self.ssl_context.context = context
 
+        async def disconnect(self, *given: Any, **more: Any) -> None:
+            """As the library does it; what ends before the other side says goodbye is closed too."""
+            writer = self._writer
+            try:
+                await super().disconnect(*given, **more)
+            finally:
+                if writer is not None:
+                    writer.transport.abort()
+
     return Verified
 
 
