@@ -120,11 +120,35 @@ async def test_after_a_broken_connection_everybody_looks_here_and_there(redis: R
         await reached(there)
         await settled(here, there)
         await mine.wait(0), await theirs.wait(0)
-        client = redis.server.client()
-        for kind in ("pubsub", "normal"):
-            await client.execute_command("CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes")  # type: ignore[no-untyped-call]
-            assert await mine.wait(60)
+        await _break(redis, "pubsub")
+        assert await mine.wait(60)
+        assert await theirs.wait(60)
+
+
+async def test_after_a_broken_connection_all_that_is_told_is_heard(redis: RedisProcess) -> None:
+    """Whether a connection that told breaks while it tells or between, which nobody has to notice."""
+    async with (
+        running(redis.server, []) as here,
+        running(redis.server, []) as there,
+        there.subscribe("theirs") as theirs,
+    ):
+        await reached(here)
+        await reached(there)
+        await settled(here, there)
+        await theirs.wait(0)
+        for _ in range(5):
+            await _break(redis, "normal")
+            await here.tell("theirs")
             assert await theirs.wait(60)
+            await settled(here, there)
+            await theirs.wait(0)
+
+
+async def _break(redis: RedisProcess, kind: str) -> None:
+    client = redis.server.client()
+    try:
+        await client.execute_command("CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes")  # type: ignore[no-untyped-call]
+    finally:
         await client.aclose()
 
 
