@@ -24,6 +24,7 @@ from sealock.core.build_state import StepState
 from sealock.core.builds import PhaseView, StepView, run_id
 from sealock.core.queue import Obstacle, Reason, Waiting
 from sealock.web.pages import build_live, build_words
+from sealock.web.pages.build import Opening
 from sealock.web.pages.frame import ENVIRONMENT
 from sealock.web.pages.waterfall import waterfall
 from tests.support.build_views import RED as BUILD
@@ -130,9 +131,11 @@ def rendered(text: str) -> str:
         "build": build, "now": 2.0, "green": None, "waterfall": waterfall(build, None, 2.0),
         "words": build_words, "because": build_words.because(build, text), "elapsed": 1.0,
         "open_step": build.steps[0], "seen": "", "may_cancel": True, "may_restart": True,
-        "may_read_log": True,
+        "may_read_log": True, "has_receipt": True, "kept_until": 2.0, "log": Opening(1, 9, 3, text),
     }  # fmt: skip
-    parts = (ENVIRONMENT.get_template(f"build/{part}.html").render(shown) for part in ("head", "steps"))
+    parts = (
+        ENVIRONMENT.get_template(f"build/{part}.html").render(shown) for part in ("head", "steps", "about")
+    )
     return "".join(parts)
 
 
