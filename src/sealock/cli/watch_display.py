@@ -13,7 +13,7 @@ from sealock.cli.sanitize import printable
 from sealock.cli.server import page
 from sealock.cli.server_logs import print_line, wants_colour
 from sealock.cli.sign_ins import SignIn
-from sealock.cli.watch_order import InOrder
+from sealock.cli.watch_order import InOrder, What, Window
 from sealock.cli.words import Found, listed, name_of, number, said, status, took
 
 
@@ -69,6 +69,7 @@ class _Lines:
         if attempt not in ("0", "1"):
             self._once(f"--- attempt {attempt}", attempt)
         self._waiting(found)
+        self._order.steps(_windows(found))
         for count, phase in enumerate(listed(found, "phases")):
             self._phase((attempt, count, said(phase, "name")), phase)
         if found.get("stopping"):
@@ -78,7 +79,11 @@ class _Lines:
     def line(self, line: dict[str, Any]) -> None:
         self._printed = True
         if not self._quiet:
-            self._order.put(number(line, "at"), lambda: print_line(line, as_json=False, colour=self._colour))
+            self._order.put(
+                number(line, "at"),
+                lambda: print_line(line, as_json=False, colour=self._colour),
+                line=int(number(line, "number") or 0),
+            )
             self._order.tell()
 
     def note(self, text: str) -> None:
@@ -123,16 +128,16 @@ class _Lines:
 
     def _phase(self, key: tuple[object, ...], phase: Found) -> None:
         begun, ended = number(phase, "started_at"), number(phase, "ended_at")
-        self._once(f"==> {said(phase, 'name')}", *key, "begun", at=begun)
+        self._once(f"==> {said(phase, 'name')}", *key, "begun", at=begun, what=What.BEGUN)
         if begun is None or ended is None:
             return
         detail = said(phase, "detail")
         self._reasons.add(detail)
         how = "done" if phase.get("ok") else "failed"
         told = f"    {how} in {seconds(max(0.0, ended - begun))}" + (f": {detail}" if detail else "")
-        self._once(told, *key, "ended", at=ended)
+        self._once(told, *key, "ended", at=ended, what=What.ENDED)
 
-    def _once(self, text: str, *key: object, at: float | None = None) -> None:
+    def _once(self, text: str, *key: object, at: float | None = None, what: What = What.BEGUN) -> None:
         """Write a line, unless it was written. at: when that was; None: now."""
         if key in self._said:
             return
@@ -140,7 +145,20 @@ class _Lines:
         if at is None:
             click.echo(text)
         else:
-            self._order.put(at, lambda: click.echo(text))
+            self._order.put(at, lambda: click.echo(text), what)
+
+
+def _windows(found: Found) -> list[Window]:
+    """Of the steps that have begun. Times are those of their phases, which are told to the microsecond."""
+    phases = {said(phase, "name"): phase for phase in listed(found, "phases")}
+    windows = []
+    for step in listed(found, "steps"):
+        kind, name = said(step, "kind"), said(step, "name")
+        phase = phases.get(name if kind == name else f"{kind}:{name}")
+        first, begun = number(step, "first_line"), number(phase or {}, "started_at")
+        if phase and first is not None and begun is not None:
+            windows.append(Window(int(first), begun, number(phase, "ended_at")))
+    return windows
 
 
 class _Json:

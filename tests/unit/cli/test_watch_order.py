@@ -98,6 +98,29 @@ def test_lines_stand_below_their_steps_on_the_screen(capsys: pytest.CaptureFixtu
     assert [text for text in out if text in wanted] == wanted
 
 
+def test_lines_stand_below_their_step_though_one_piece_of_the_log_holds_those_of_several(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    phases = [
+        {"name": "setup", "started_at": 10.0004, "ended_at": 10.2003, "ok": True, "detail": ""},
+        {"name": "test:unit", "started_at": 10.2004, "ended_at": 10.4, "ok": True, "detail": ""},
+    ]
+    steps = [
+        {"kind": "setup", "name": "setup", "first_line": 1, "state": "passed"},
+        {"kind": "test", "name": "unit", "first_line": 3, "state": "passed"},
+    ]
+    build = {"id": "a" * 32, "attempt": 1, "status": "green", "phases": phases, "steps": steps}
+    shown = telling(SignIn("https://ci.example.com", Secret(b"slk_x")), quiet=False, as_json=False)
+    shown.build({"id": "a" * 32, "attempt": 1})
+    for count, at in enumerate((10.0, 10.201, 10.0, 10.0), 1):  # rounded, and of the piece's first line
+        shown.line({"number": count, "at": at, "text": f"line {count}", "whole": True})
+    shown.build(build)
+    shown.ended(build, 0)
+    out = [text.strip() for text in capsys.readouterr().out.splitlines()]
+    wanted = ["==> setup", "line 1", "line 2", "done in 0.20 s", "==> test:unit", "line 3", "line 4"]
+    assert out[1:9] == [*wanted, "done in 0.20 s"]
+
+
 @pytest.mark.parametrize("printed", [False, True])
 def test_a_log_is_named_only_where_there_is_one(printed: bool, capsys: pytest.CaptureFixture[str]) -> None:
     shown = telling(SignIn("https://ci.example.com", Secret(b"slk_x")), quiet=True, as_json=False)
