@@ -17,6 +17,9 @@ HELD = 1.5
 """Seconds for which a thing is held, so that what was before it can come: a look at the build each second
 (`watching.EVERY`), and what the worker takes to tell of a step."""
 
+OFTEN = 0.05
+"""Seconds between two looks at what is held, which may be a log of many lines."""
+
 
 class What(IntEnum):
     """In the order in which things of one moment are told."""
@@ -54,6 +57,7 @@ class InOrder:
         self._things: list[_Thing] = []
         self._windows: Sequence[Window] = ()
         self._came = 0
+        self._next = 0.0
 
     def steps(self, windows: Sequence[Window]) -> None:
         """The steps that are known by now, in their order."""
@@ -67,8 +71,13 @@ class InOrder:
         )
 
     def tell(self, *, all_of_it: bool = False) -> None:
-        """Tell what was held for long enough, and what was before it; or all that there is."""
-        until = self._clock() - HELD
+        """Tell what was held for long enough, and what was before it; or all that there is. It is asked with
+        each line, and looks `OFTEN` enough."""
+        now = self._clock()
+        if now < self._next and not all_of_it:
+            return
+        self._next = now + OFTEN
+        until = now - HELD
         if not any(all_of_it or one.since <= until for one in self._things):
             return
         things = sorted(self._things, key=self._place)

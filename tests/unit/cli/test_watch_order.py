@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 import pytest
 
 from sealock.cli.sign_ins import SignIn
@@ -158,3 +161,26 @@ def test_a_reason_is_told_once_for_phase_step_and_build(capsys: pytest.CaptureFi
     told.ended(build, 1)
     out = capsys.readouterr().out
     assert out.count(reason) == 1 and "  failed: unit\n" in out and "  failed: lint, no\n" in out
+
+
+def test_a_log_that_comes_fast_is_not_gone_through_with_each_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line a millisecond: some 1,500 are held at a time."""
+    looks = 0
+    place = InOrder._place
+
+    def counted(order: InOrder, thing: Any) -> Any:
+        nonlocal looks
+        looks += 1
+        return place(order, thing)
+
+    monkeypatch.setattr(InOrder, "_place", counted)
+    told: list[int] = []
+    now = [0.0]
+    order = InOrder(lambda: now[0])
+    for line in range(1, 5001):
+        now[0] = line / 1000
+        order.put(now[0], partial(told.append, line), line=line)
+        order.tell()
+    order.tell(all_of_it=True)
+    assert told == list(range(1, 5001))
+    assert looks < 5000 * 50
