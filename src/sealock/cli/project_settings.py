@@ -86,7 +86,7 @@ def default_words(name: str, site: Found) -> str:
     the installation."""
     if name == "max_running":
         return "as the account has it"
-    if name not in ("image", "keep_logs"):
+    if name not in ("image", "keep_logs", "protected"):
         return "-"
     days = number(site, "keep_logs") if name == "keep_logs" else None
     value = "" if days is None else " (for ever)" if days == FOR_EVER else f" ({days:.0f} days)"

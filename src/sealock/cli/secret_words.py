@@ -14,7 +14,7 @@ NO_DIRECTORIES = UsageError(
     "a server builds no directories, so no secret of it is for them",
     resolution="Leave out --directories.",
 )
-GIVEN_NOTHING = "That build was given nothing."
+GIVEN_NOTHING = "The keeper's ledger has nothing that was given to that build."
 
 
 def scope_words(scope: Scope) -> str:

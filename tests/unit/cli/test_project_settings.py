@@ -12,6 +12,7 @@ from sealock.core.errors import UsageError
 @pytest.mark.parametrize(
     ("name", "site", "words"),
     [
+        ("protected", {}, "as the installation has it"),
         ("keep_logs", {"keep_logs": 30}, "as the installation has it (30 days)"),
         ("keep_logs", {"keep_logs": 0}, "as the installation has it (for ever)"),
         ("keep_logs", {}, "as the installation has it"),
