@@ -151,11 +151,17 @@ def test_each_attempt_of_a_build_that_was_tried_again_is_listed(sealock: Sealock
     listed = json.loads(sealock("secrets", "exposures", "b1", "--json")[1])
     assert [entry["attempt"] for entry in listed] == [1, 4]
     assert sealock("secrets", "exposures", "b1", "--attempt", "4")[1] == lines[1] + "\n"
-    assert sealock("secrets", "exposures", "b1", "--attempt", "2")[1] == "The keeper's ledger has nothing that was given to that build.\n"
+    assert (
+        sealock("secrets", "exposures", "b1", "--attempt", "2")[1]
+        == "The keeper's ledger has nothing that was given to that build.\n"
+    )
 
 
 def test_a_build_that_was_given_nothing(sealock: Sealock) -> None:
-    assert sealock("secrets", "exposures", "b2")[1] == "The keeper's ledger has nothing that was given to that build.\n"
+    assert (
+        sealock("secrets", "exposures", "b2")[1]
+        == "The keeper's ledger has nothing that was given to that build.\n"
+    )
     assert sealock("secrets", "exposures", "b2", "--json")[1] == "[]\n"
 
 
