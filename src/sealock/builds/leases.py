@@ -163,10 +163,10 @@ def _not_released(project: Project, refused: Refused) -> PermanentError:
     return PermanentError(
         f"the keeper did not release the key of {project.name}",
         details=f"reference {refused.reference}",
-        resolution="A project's key is for the repository and the host keys that the project was made with. "
-        "If the project builds another by now, or its key is older than that rule, `sealock project "
-        f"reset-key {project.name}` (on a server `sealock projects`) makes another, whose public half is to "
-        "be installed. The keeper's log says why it was, under that reference.",
+        resolution="The keeper's log says why, under that reference. If it says that the key is for another "
+        "repository or older than that rule, `sealock project reset-key "
+        f"{project.name}` (on a server `sealock projects`) makes another, whose public half is to be "
+        "installed; else try again.",
     )
 
 
