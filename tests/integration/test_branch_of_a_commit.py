@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from asyncio import StreamReader, StreamWriter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from sealock.builds.checkout import checkout
-from sealock.core.source import Checkout, RemoteSource
+from sealock.core.errors import TemporaryError
+from sealock.core.machine import Connect
+from sealock.core.repository import GitDialer
+from sealock.core.source import Checkout, GitAddress, RemoteSource
+from sealock.providers.git.dial import GitDialer as Dialer
 from tests.support.checkout import Bench, bench, commit, git, make_repository
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
@@ -117,3 +122,34 @@ async def test_a_server_that_hands_out_nothing_by_its_id(source: Source) -> None
     source.lab.let_in("export GIT_PROTOCOL=version=0")
     assert (await source.fetch(source.commits[2], "main", 0)).branch == "main"
     assert (await source.fetch(source.commits[2], "gone", 0)).branch is None
+
+
+class OneConnection:
+    """The way to the server, which breaks down after its first connection."""
+
+    def __init__(self, dialer: GitDialer) -> None:
+        self._dialer = dialer
+        self._connections = 0
+
+    def connector(self, address: GitAddress) -> Connect:
+        connect = self._dialer.connector(address)
+
+        async def once() -> tuple[StreamReader, StreamWriter]:
+            self._connections += 1
+            if self._connections > 1:
+                raise OSError("the server is down")
+            return await connect()
+
+        return once
+
+
+async def test_a_server_that_goes_away_meanwhile_is_not_one_without_the_commit(source: Source) -> None:
+    """Else the build ended as one whose secrets it may not have, and nobody tried it again."""
+    source.lab.dialer = OneConnection(source.lab.dialer)
+    assert (await source.fetch(source.commits[-1], "main", 1)).branch == "main", (
+        "one connection does for that"
+    )
+    source.lab.dialer = OneConnection(Dialer(["127.0.0.1"]))
+    with pytest.raises(TemporaryError) as error:
+        await source.fetch(source.commits[0], "main", 1)
+    assert "the server is down" in error.value.details

@@ -8,7 +8,9 @@ signs what it found. What is for protected branches is given by that.
 
 from __future__ import annotations
 
-from sealock.builds.guest_git import FETCH_SECONDS, WANTED, GuestGit
+from sealock.builds.fetch_errors import Attempt
+from sealock.builds.guest_git import FETCH_SECONDS, WANTED, GitFailed, GuestGit
+from sealock.builds.submodules import why
 from sealock.builds.upstream import OURS, Upstream
 
 
@@ -27,7 +29,8 @@ async def _leads_to(git: GuestGit, tip: str, commit: str) -> bool:
 
 async def _is_further_down(git: GuestGit, upstream: Upstream, commit: str, branch: str) -> bool:
     """With the branch's commits since then in a repository apart, so that the build's own stays as shallow
-    as it was asked for. One that cannot be fetched is not on the branch."""
+    as it was asked for. What the server does not have so is not on the branch; TemporaryError or what else
+    the connection failed with, if that is why."""
     since = (await git.must("show", "--no-patch", "--format=%ct", commit)).decode().strip()
     apart = GuestGit(git.machine, f"{git.machine.home}/{OURS}/branch.git")
     await apart.init(None, "sha256" if len(commit) == 64 else "sha1")
@@ -37,4 +40,6 @@ async def _is_further_down(git: GuestGit, upstream: Upstream, commit: str, branc
         done = await apart.run(
             *(*fixed, "--end-of-options", route.url, refspec), env=route.env, timeout=FETCH_SECONDS
         )
+    if done.exit_code and upstream.trouble() is not None:
+        raise why(GitFailed(""), Attempt(upstream.what, branch, upstream.project), upstream)
     return done.exit_code == 0 and await _leads_to(apart, WANTED, commit)

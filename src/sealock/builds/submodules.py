@@ -33,7 +33,7 @@ async def fetch_wanted(
         async with upstream.route() as route:
             found = await git.fetch(route, want, depth, beside)
     except GitFailed as failed:
-        raise _why(failed, attempt, upstream) from failed
+        raise why(failed, attempt, upstream) from failed
     if found is None:
         raise UsageError(
             f"{want!r} of {upstream.what} is no commit",
@@ -129,7 +129,7 @@ def _object_format(commit: str) -> str:
     return "sha256" if len(commit) == 64 else "sha1"
 
 
-def _why(failed: GitFailed, attempt: Attempt, upstream: Upstream) -> SealockError:
+def why(failed: GitFailed, attempt: Attempt, upstream: Upstream) -> SealockError:
     """What went wrong on this side explains more than that the guest's connection closed."""
     trouble = upstream.trouble()
     if isinstance(trouble, SealockError):
