@@ -10,10 +10,6 @@ from sealock.core.masking import why_not_masked
 from sealock.core.scope import Scope
 from sealock.core.secret import Secret
 
-NO_DIRECTORIES = UsageError(
-    "a server builds no directories, so no secret of it is for them",
-    resolution="Leave out --directories.",
-)
 GIVEN_NOTHING = "The keeper's ledger has nothing that was given to that build."
 
 
@@ -29,6 +25,14 @@ def scope_words(scope: Scope) -> str:
 def only_of(repository: str) -> str:
     """What a secret is bound to besides, as a sentence."""
     return f"It is for code of {repository} alone."
+
+
+def no_directories() -> NoReturn:
+    """UsageError: directories are for this host alone."""
+    raise UsageError(
+        "a server builds no directories, so no secret of it is for them",
+        resolution="Leave out --directories.",
+    )
 
 
 def never_had(project: str, name: str) -> NoReturn:

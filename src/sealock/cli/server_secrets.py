@@ -14,9 +14,9 @@ from sealock.cli.build_names import find_build
 from sealock.cli.sanitize import printable
 from sealock.cli.secret_words import (
     GIVEN_NOTHING,
-    NO_DIRECTORIES,
     masking_words,
     never_had,
+    no_directories,
     only_of,
     scope_words,
 )
@@ -37,7 +37,7 @@ class ServerSecrets:
     def keep(self, project: str, kind: Kind, name: str, scope: Scope, value: Callable[[], Secret]) -> None:
         """Send it to be sealed as the next version. UsageError for what a server has none of."""
         if scope.directories:
-            raise NO_DIRECTORIES
+            no_directories()
         asked(self._sign_in, lambda api: api.get("projects", project))
         with value() as given:
             note = masking_words(given)

@@ -106,7 +106,7 @@ def _issue(request: protocol.Issue, work: Work, run: str) -> protocol.Issue | De
         return Denied("a lease is asked for another build or project")
     if asked.ssh_key not in (None, _key_of(work)):
         return Denied("another key than the project's is asked for")
-    if asked.origin is None or asked.origin != work.project.origin:
+    if asked.origin != work.project.origin:
         return Denied("a lease is asked for code of another repository")
     build = work.build
     stated = Stated(build.branch, build.protected, build.from_fork)

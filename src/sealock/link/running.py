@@ -185,7 +185,7 @@ class RunningBuild:
         ports = self._ports(keeper, logs, values)
         request = RunRequest(
             RemoteSource(
-                read_again(job, self._host.checkout), _wanted(job), job.branch if job.protected else None
+                checked_address(job, self._host.checkout), _wanted(job), job.branch if job.protected else None
             ),
             job.pipelines,
             project=job.project,
@@ -236,14 +236,15 @@ def known_of(job: Job, check_ref: Callable[[str], str]) -> Known:
     return Known(job.run, job.ref, job.branch)
 
 
-def read_again(job: Job, ports: CheckoutPorts) -> GitAddress:
+def checked_address(job: Job, ports: CheckoutPorts) -> GitAddress:
     """The address of what is built, if it is in its one spelling: the website sends it in parts, and these
     become lines of the configuration that the guest's ssh gets. UsageError for anything else."""
     address = job.project.address
     if ports.parse_address(str(address)) != address:
         raise UsageError(
             f"{str(address)!r} is not how the address of a repository is written",
-            resolution="Make a project for this repository anew.",
+            resolution="Run the same version of Sealock on the website and its workers. If they do, make a "
+            "project for this repository anew.",
         )
     return address
 

@@ -21,7 +21,7 @@ from sealock.core.project import Project, SealedKey
 from sealock.core.project_settings import ProjectSettings
 from sealock.core.source import GitAddress
 from sealock.link.host import machines_ready, machines_that_fit
-from sealock.link.running import Ends, Fails, known_of, read_again, what_to_say, what_to_say_of
+from sealock.link.running import Ends, Fails, checked_address, known_of, what_to_say, what_to_say_of
 from sealock.link.website import Trace, told_in, unless_shaking_hands
 from sealock.machines.agent import SshAgents
 from sealock.providers.git.address import parse
@@ -178,7 +178,7 @@ def of(address: GitAddress) -> Job:
 @pytest.mark.parametrize("path", ["/team/shop.git", "team/shop", "~team/shop"])
 def test_an_address_is_taken_as_it_was_read(path: str) -> None:
     address = replace(ADDRESS, path=path)
-    assert read_again(of(address), PORTS) == address
+    assert checked_address(of(address), PORTS) == address
 
 
 @pytest.mark.parametrize(
@@ -204,7 +204,7 @@ def test_an_address_is_taken_as_it_was_read(path: str) -> None:
 )
 def test_an_address_in_no_spelling_of_ours_is_not_fetched(part: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match=r"refused|is not how"):
-        read_again(of(replace(ADDRESS, **part)), PORTS)
+        checked_address(of(replace(ADDRESS, **part)), PORTS)
 
 
 def test_a_machine_that_died_is_tried_again_and_one_that_ended_itself_is_not() -> None:
