@@ -205,7 +205,7 @@ async def test_the_key_has_a_lifetime(runtime: Path, server: GitServer, tmp_path
         Secret(pair.private), host="git.example", host_keys=(key_of(server),), lifetime=1
     ) as key:
         async with asyncio.timeout(30):
-            while b"no identities" not in talk(key.socket, "ssh-add", "-l").stdout:  # noqa: ASYNC110
+            while b"no identities" not in talk(key.socket, "ssh-add", "-l").stdout:  # noqa: ASYNC110 - it tells nobody
                 await asyncio.sleep(0.2)
 
 

@@ -133,8 +133,8 @@ async def test_no_file_on_a_disk_is_open_but_the_image(machine: Machine, base_im
     for pid in processes(machine).values():
         for link in Path(f"/proc/{pid}/fd").iterdir():
             try:
-                target = os.readlink(link)  # noqa: PTH115
-                about = os.stat(link)  # noqa: PTH116
+                target = os.readlink(link)  # noqa: PTH115 - no path of ours
+                about = os.stat(link)  # noqa: PTH116 - the same
             except FileNotFoundError:
                 continue  # it has been closed since
             if not stat.S_ISREG(about.st_mode) or about.st_dev == namespaces:

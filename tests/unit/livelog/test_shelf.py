@@ -431,6 +431,6 @@ async def test_who_gives_up_leaves_nothing_open(lab: ShelfFixture) -> None:
     lab.shelf.readers.close()
     deadline = time.monotonic() + 60
     # Threads end when they do.
-    while descriptors() > before and time.monotonic() < deadline:  # noqa: ASYNC110
+    while descriptors() > before and time.monotonic() < deadline:  # noqa: ASYNC110 - nothing tells
         await asyncio.sleep(0.05)
     assert descriptors() == before

@@ -53,7 +53,7 @@ async def test_a_template_that_was_made_is_sealed_in_both_its_parts(monkeypatch:
     template = await made(monkeypatch)
     for part, content in ((template.memory, b"its memory"), (template.state, b"its devices")):
         assert os.pread(part, len(content), 0) == content
-        for change in (lambda: os.pwrite(part, b"x", 0), lambda: os.ftruncate(part, 1)):  # noqa: B023
+        for change in (lambda: os.pwrite(part, b"x", 0), lambda: os.ftruncate(part, 1)):  # noqa: B023 - called in its turn
             with pytest.raises(OSError, match="not permitted"):
                 change()
     template.close()
